@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// PoolView: what one memory pool holds and could give, as the engine last published it. Numbers
+// only; asking a pool to act is the business of govern/ports.h. Next hop: the ladder in policy/.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "base/fixed_vector.h"
+#include "model/field.h"
+
+namespace kvpsi {
+
+/// The kinds of memory that can be given back. One pool of each kind a process.
+enum class PoolKind : std::uint8_t { kv, scratch, heap, prompt_cache };
+
+constexpr std::string_view name(PoolKind kind) {
+  switch (kind) {
+    case PoolKind::kv: return "kv";
+    case PoolKind::scratch: return "scratch";
+    case PoolKind::heap: return "heap";
+    case PoolKind::prompt_cache: return "prompt_cache";
+  }
+  return "unknown";
+}
+
+/// The state of one pool. All sizes in bytes. `resident` and `releasable` are arithmetic between
+/// measurements and are corrected by page map after each action.
+struct PoolView {
+  PoolKind kind = PoolKind::kv;
+  std::uint64_t t_us = 0;              ///< when the engine published it
+  std::uint64_t reserved_bytes = 0;    ///< address space
+  std::uint64_t live_bytes = 0;        ///< holds data that is needed
+  std::uint64_t resident_bytes = 0;    ///< in memory
+  std::uint64_t releasable_bytes = 0;  ///< resident, not live: back without loss (rung 0)
+  std::uint64_t spillable_bytes = 0;   ///< live but idle: back by writing it to disk
+  std::uint64_t trimmable_bytes = 0;   ///< live, may be dropped for good under --trim
+  std::uint64_t cells_total = 0;       ///< KV only
+  std::uint64_t cells_live = 0;        ///< KV only
+  std::uint64_t bytes_per_cell = 0;    ///< KV only: one token over all layers, K and V
+  std::uint64_t granule_bytes = 0;     ///< the least that can come back: one page a tensor
+
+  bool operator==(const PoolView&) const = default;
+};
+
+/// Room for one view of each pool kind, and some.
+using PoolViews = FixedVector<PoolView, 6>;
+
+/// The field table of PoolView; see sample.h for the contract.
+template <class Visitor, class V>
+void visit_fields(Visitor&& visit, V& v)
+  requires std::is_same_v<std::remove_const_t<V>, PoolView>
+{
+  visit(Field{"kind", "name", "which pool"}, v.kind);
+  visit(Field{"t_us", "us", "when the pool published this view"}, v.t_us);
+  visit(Field{"reserved_bytes", "bytes", "address space"}, v.reserved_bytes);
+  visit(Field{"live_bytes", "bytes", "holds data that is needed"}, v.live_bytes);
+  visit(Field{"resident_bytes", "bytes", "in memory"}, v.resident_bytes);
+  visit(Field{"releasable_bytes", "bytes", "in memory without need"}, v.releasable_bytes);
+  visit(Field{"spillable_bytes", "bytes", "idle, could go to disk"}, v.spillable_bytes);
+  visit(Field{"trimmable_bytes", "bytes", "could be dropped for good"}, v.trimmable_bytes);
+  visit(Field{"cells_total", "1", "KV cells"}, v.cells_total);
+  visit(Field{"cells_live", "1", "KV cells that hold a token"}, v.cells_live);
+  visit(Field{"bytes_per_cell", "bytes", "one token over all layers"}, v.bytes_per_cell);
+  visit(Field{"granule_bytes", "bytes", "least that can come back at once"}, v.granule_bytes);
+}
+
+}  // namespace kvpsi

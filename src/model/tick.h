@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Tick: one turn of the governor, whole: what was seen, what it was taken to mean, what was decided.
+// The only persistent truth; journal/ writes it, every view and the replay read it.
+#pragma once
+
+#include <cstdint>
+
+#include "model/action.h"
+#include "model/decision.h"
+#include "model/pool_view.h"
+#include "model/sample.h"
+#include "model/signal.h"
+
+namespace kvpsi {
+
+/// Everything that a decision may depend on, so that a replay needs nothing else.
+struct Observation {
+  Sample sample;
+  PoolViews pools;
+  Outcomes outcomes;            ///< actions of earlier decisions that ended since the last tick
+  bool give_back_asked = false; ///< SIGUSR1 or its like arrived since the last tick
+  bool paused = false;          ///< governing is paused (SIGUSR2)
+
+  bool operator==(const Observation&) const = default;
+};
+
+/// One line of a journal, schema `kvpsi.tick/1` (docs/journal-format.md).
+struct Tick {
+  Observation observation;
+  Signal signal;
+  Decision decision;
+  std::uint64_t config_hash = 0;  ///< of the PolicyConfig in force
+  std::uint64_t state_hash = 0;   ///< of the policy state after the decision
+  bool dry_run = false;           ///< the actions were not carried out
+  std::uint64_t cost_us = 0;      ///< CPU time of this turn, not part of what replay compares
+
+  bool operator==(const Tick&) const = default;
+};
+
+}  // namespace kvpsi
