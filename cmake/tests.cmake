@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+#
+# What is a test: tests/unit/<folder>/*_test.cpp is the executable unit_<folder>, tests/property,
+# tests/fault and their like are one executable each, tests/cli/*.t are text cases of the command
+# line, tests/bench_micro/*.cpp are Google Benchmarks, tests/fuzz/*_fuzz.cpp libFuzzer targets.
+# Labels: unit property fault sim issues golden cli micro tidy fuzz, and `engine` on top for what
+# loads a model. Run a part with `ctest -L unit`.
+if(KVPSI_FUZZ)
+  include(tests_fuzz)
+endif()
+if(NOT KVPSI_TESTS)
+  return()
+endif()
+
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+find_package(GTest REQUIRED)
+find_library(KVPSI_RAPIDCHECK_LIBRARY rapidcheck REQUIRED)
+find_path(KVPSI_RAPIDCHECK_INCLUDE_DIR rapidcheck/gtest.h REQUIRED)
+mark_as_advanced(KVPSI_RAPIDCHECK_LIBRARY KVPSI_RAPIDCHECK_INCLUDE_DIR)
+include(GoogleTest)
+
+set(KVPSI_PROGRAM "${CMAKE_BINARY_DIR}/bin/kvpsi")
+
+file(GLOB support_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/support/*.cpp")
+add_library(kvpsi_test_common INTERFACE)
+target_link_libraries(kvpsi_test_common INTERFACE
+    ${KVPSI_LIBRARIES} GTest::gtest GTest::gmock "${KVPSI_RAPIDCHECK_LIBRARY}")
+target_include_directories(kvpsi_test_common INTERFACE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
+target_include_directories(kvpsi_test_common SYSTEM INTERFACE "${KVPSI_RAPIDCHECK_INCLUDE_DIR}")
+target_compile_definitions(kvpsi_test_common INTERFACE
+    "KVPSI_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\""
+    "KVPSI_TEST_MODEL=\"${KVPSI_TEST_MODEL}\""
+    "KVPSI_BINARY=\"${KVPSI_PROGRAM}\"")
+if(support_files)
+  add_library(kvpsi_test_support STATIC ${support_files})
+  target_link_libraries(kvpsi_test_support PUBLIC kvpsi_test_common PRIVATE kvpsi_test_flags)
+endif()
+
+# kvpsi_add_gtest(<name> <label> <engine> <files>...): one executable of GoogleTests, each case its
+# own ctest entry. A case that calls GTEST_SKIP shows as skipped. With <engine> it links the engine.
+function(kvpsi_add_gtest name label engine)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE kvpsi_test_flags)
+  if(engine AND KVPSI_ENGINE_LIBRARIES)
+    target_link_libraries(${name} PRIVATE ${KVPSI_ENGINE_LIBRARIES})
+    target_include_directories(${name} SYSTEM PRIVATE
+        "${KVPSI_LLAMA_SOURCE_DIR}/include" "${KVPSI_LLAMA_SOURCE_DIR}/src"
+        "${KVPSI_LLAMA_SOURCE_DIR}/ggml/include" "${KVPSI_LLAMA_SOURCE_DIR}/ggml/src")
+    target_compile_definitions(${name} PRIVATE KVPSI_LLAMA=1)
+    list(APPEND label engine)
+  elseif(NOT TARGET kvpsi_cli)
+    target_compile_definitions(${name} PRIVATE KVPSI_LLAMA=0)
+  endif()
+  if(TARGET kvpsi_test_support)
+    target_link_libraries(${name} PRIVATE kvpsi_test_support)
+  endif()
+  target_link_libraries(${name} PRIVATE kvpsi_test_common GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  # ctest replaces the list separator inside a property, hence the escaped one.
+  string(REPLACE ";" "\\;" label "${label}")
+  set(serial FALSE)
+  if(label MATCHES "fault")
+    set(serial TRUE)
+  endif()
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS "${label}" TIMEOUT 300 RUN_SERIAL ${serial})
+endfunction()
+
+# Folders whose tests start the program; the build then brings it along.
+set(kvpsi_program_users unit_bench unit_cli fault)
+
+foreach(folder IN LISTS KVPSI_FOLDERS)
+  file(GLOB files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*_test.cpp")
+  if(NOT files OR (folder STREQUAL "llama" AND NOT KVPSI_LLAMA))
+    continue()
+  endif()
+  string(REGEX MATCH "^(llama|cli)$" engine "${folder}")
+  kvpsi_add_gtest(unit_${folder} unit "${engine}" ${files})
+endforeach()
+
+foreach(kind IN ITEMS property fault sim issues golden)
+  file(GLOB files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${kind}/*_test.cpp")
+  if(files)
+    kvpsi_add_gtest(${kind} ${kind} ON ${files})
+  endif()
+endforeach()
+
+foreach(name IN LISTS kvpsi_program_users)
+  if(TARGET ${name} AND TARGET kvpsi)
+    add_dependencies(${name} kvpsi)
+  endif()
+endforeach()
+
+file(GLOB micro_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/bench_micro/*.cpp")
+if(micro_files)
+  find_package(benchmark REQUIRED)
+  foreach(file IN LISTS micro_files)
+    cmake_path(GET file STEM stem)
+    add_executable(micro_${stem} "${file}")
+    target_link_libraries(micro_${stem} PRIVATE kvpsi_test_flags kvpsi_test_common ${KVPSI_ENGINE_LIBRARIES}
+                          benchmark::benchmark benchmark::benchmark_main)
+    set_target_properties(micro_${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+    add_test(NAME micro.${stem} COMMAND micro_${stem} --benchmark_min_time=0.01)
+    set_tests_properties(micro.${stem} PROPERTIES LABELS micro TIMEOUT 120)
+  endforeach()
+endif()
+
+# Text cases need the program; each file of cases is one ctest entry.
+file(GLOB case_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/cli/*.t")
+if(TARGET kvpsi)
+  foreach(file IN LISTS case_files)
+    cmake_path(GET file STEM stem)
+    add_test(NAME cli.${stem}
+             COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tests/cli/run_cases.py"
+                     --program "${KVPSI_PROGRAM}" --model "${KVPSI_TEST_MODEL}"
+                     --llama $<BOOL:${KVPSI_LLAMA}> "${file}")
+    set_tests_properties(cli.${stem} PROPERTIES LABELS cli TIMEOUT 300 SKIP_RETURN_CODE 77)
+  endforeach()
+endif()
+
+file(GLOB tidy_script CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/tidy/tidy_test.py")
+if(tidy_script)
+  add_test(NAME tidy.house_rules COMMAND Python3::Interpreter "${tidy_script}" "${CMAKE_SOURCE_DIR}")
+  add_test(NAME tidy.shellcheck
+           COMMAND Python3::Interpreter "${tidy_script}" --shellcheck "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(tidy.house_rules tidy.shellcheck PROPERTIES LABELS tidy TIMEOUT 120
+                       SKIP_RETURN_CODE 77)
+endif()

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+#
+# The functions of llama.cpp that kvpsi stands in front of, in one place. The linker sends every
+# call that crosses an object file to __wrap_<name>, which src/llama defines; __real_<name> is the
+# original. A call inside the object file that defines the function is not caught: that is why the
+# wraps are asserted to fire at start-up.
+set(KVPSI_WRAPPED_FUNCTIONS
+    ggml_aligned_malloc
+    ggml_backend_buffer_clear
+    ggml_backend_buffer_free
+    ggml_backend_buffer_set_usage
+    ggml_backend_sched_graph_compute_async
+    llama_decode
+    llama_encode
+    llama_free
+    llama_memory_clear
+    llama_memory_seq_add
+    llama_memory_seq_cp
+    llama_memory_seq_div
+    llama_memory_seq_keep
+    llama_memory_seq_rm
+    llama_process)
+
+# kvpsi_wrap_functions(<target>): every executable that links <target> gets the wraps. The archive
+# of <target> stands before those of llama.cpp on the link line, where nothing has asked for
+# __wrap_* yet; --undefined asks for them there, so that no archive has to be taken whole.
+function(kvpsi_wrap_functions target)
+  foreach(name IN LISTS KVPSI_WRAPPED_FUNCTIONS)
+    target_link_options(${target} INTERFACE "LINKER:--wrap=${name}" "LINKER:--undefined=__wrap_${name}")
+  endforeach()
+endfunction()
