@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+#
+# Short names for the usual ways in; the build itself is CMake (CMakePresets.json, HACKING.md).
+PREFIX ?= /usr/local
+OUT ?= kvpsi-out
+
+.PHONY: help demo bench test format tidy install clean prepare release
+
+help:
+	@echo "make demo     install and fetch what is needed, build, run the pressure benchmark (18 minutes at most)"
+	@echo "make test     the same, then every test, plain and under the sanitizers"
+	@echo "make bench    the full benchmark: five and more trials in each order (an hour at most)"
+	@echo "make install  build and install kvpsi below PREFIX ($(PREFIX))"
+	@echo "make format   clang-format over our sources      make tidy   clang-tidy over them"
+	@echo "make clean    remove build/; downloads stay in the cache, results in $(OUT)/"
+
+prepare:
+	@scripts/install-deps.sh
+	@scripts/fetch.sh all
+
+release: prepare
+	@scripts/build.sh release
+
+demo: release
+	@build/release/bin/kvpsi bench --demo
+
+bench: release
+	@build/release/bin/kvpsi bench --full
+
+test: prepare
+	@scripts/test.sh
+
+format:
+	@scripts/format.sh
+
+tidy: prepare
+	@scripts/build.sh tidy
+
+install: release
+	cmake --install build/release --prefix "$(PREFIX)"
+
+clean:
+	rm -rf build

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Sums ctest's JUnit files: failures by name, skips with their reason, then one total line.
+
+Usage: sum_results.py --broken "PRESET ..." PRESET=FILE.xml ...
+A preset that did not build, or whose results cannot be read, counts as one failure.
+Exit code 0 when nothing failed and something ran, else 1.
+"""
+import argparse
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+# GoogleTest prints "<file>:<line>: Skipped" and then the reason; run_cases.py "SKIP <case>: <why>".
+GTEST_SKIP = re.compile(r"^\S+:\d+: Skipped\n(.*)$", re.MULTILINE)
+CASE_SKIP = re.compile(r"^SKIP (.*)$", re.MULTILINE)
+
+
+def read_results(path):
+    """Yields (test name, state, list of reasons) of one JUnit file."""
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        output = case.findtext("system-out") or ""
+        reasons = [r.strip() for r in GTEST_SKIP.findall(output) + CASE_SKIP.findall(output)]
+        state = {"run": "passed", "fail": "failed"}.get(case.get("status"), "skipped")
+        yield case.get("name"), state, reasons
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--broken", default="", help="presets that did not build")
+    parser.add_argument("results", nargs="*", metavar="PRESET=FILE")
+    options = parser.parse_args()
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    failures = [f"{preset}: did not build" for preset in options.broken.split()]
+    skips = {}
+    for item in options.results:
+        preset, _, path = item.partition("=")
+        try:
+            for name, state, reasons in read_results(path):
+                counts[state] += 1
+                if state == "failed":
+                    failures.append(f"{preset}: {name}")
+                if state == "skipped":
+                    reasons = reasons or ["no reason given"]
+                    skips.setdefault("; ".join(reasons), []).append(f"{preset}: {name}")
+                elif reasons:
+                    skips.setdefault("; ".join(reasons), []).append(f"{preset}: {name} (in part)")
+        except (OSError, ElementTree.ParseError) as error:
+            failures.append(f"{preset}: no results ({error})")
+    counts["failed"] = len(failures)
+    print("== all presets")
+    for reason, names in skips.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        print(f"skipped {names[0]}{more}: {reason}")
+    for failure in failures:
+        print(f"failed {failure}")
+    print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    return 0 if counts["passed"] and not counts["failed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
