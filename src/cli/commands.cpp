@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The list of subcommands. One line each; see command.h.
+#include <array>
+
+#include "cli/command.h"
+
+namespace kvpsi {
+namespace {
+
+#if KVPSI_LLAMA
+#define KVPSI_WITH_ENGINE(add) add
+#else
+#define KVPSI_WITH_ENGINE(add) nullptr
+#endif
+
+constexpr std::string_view kNoEngine =
+    "this build has no llama.cpp: configure it with -DKVPSI_LLAMA=ON and build again";
+
+constexpr auto kCommands = std::to_array<Command>({
+    {"run", "generate text with memory governed by pressure", KVPSI_WITH_ENGINE(add_run),
+     kNoEngine},
+    {"status", "show what holds memory in a governed run", add_status},
+});
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+}  // namespace kvpsi

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// What a person watching sees: terminal detection, colour, and one line of progress. Goes to
+// stderr, so that stdout stays the result. Must not be used with --quiet for anything but errors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace kvpsi {
+
+/// True if the descriptor is a terminal and TERM is not "dumb".
+bool is_terminal(int fd);
+
+/// True if the descriptor is a terminal and NO_COLOR is unset or empty (no-color.org).
+bool use_colour(int fd);
+
+/// Columns of the terminal on stderr; 80 where it does not tell.
+std::size_t terminal_columns();
+
+enum class Colour : std::uint8_t { none, bold, dim, red, yellow, green };
+
+/// The text in that colour if `enabled`, else unchanged.
+std::string paint(Colour colour, std::string_view text, bool enabled);
+
+/// A line that is rewritten in place on a terminal, and a plain line now and then elsewhere. Not
+/// thread-safe. Writes with write(2), never blocks on a lock of stdio.
+class StatusLine {
+ public:
+  /// `quiet` makes every call do nothing. `plain_every_us`: least time between plain lines;
+  /// `live_every_us`: the same on a terminal.
+  explicit StatusLine(bool quiet, std::uint64_t plain_every_us = 5'000'000,
+                      std::uint64_t live_every_us = 200'000);
+  ~StatusLine() { clear(); }
+  StatusLine(const StatusLine&) = delete;
+  StatusLine& operator=(const StatusLine&) = delete;
+
+  /// True if an update at `now_us` would be shown: make the text only then.
+  bool due(std::uint64_t now_us) const;
+
+  /// Shows `text` (cut to the terminal's width).
+  void update(std::uint64_t now_us, std::string_view text);
+
+  /// Takes the line off the terminal, before something else is printed.
+  void clear();
+
+  bool live() const { return live_; }
+
+ private:
+  bool quiet_;
+  bool live_;
+  std::uint64_t every_us_;
+  std::uint64_t last_us_ = 0;
+  bool shown_ = false;
+};
+
+/// "[#####.....]  50 %" of `width` cells.
+std::string progress_bar(double share, std::size_t width = 20);
+
+}  // namespace kvpsi

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+// Both ends of the status socket; see status_socket.h.
+#include "cli/status_socket.h"
+
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstring>
+#include <fstream>
+
+namespace kvpsi {
+namespace {
+
+constexpr std::string_view kPrefix = "kvpsi-";
+
+struct Address {
+  sockaddr_un value{};
+  socklen_t size = 0;
+};
+
+/// An abstract name: a NUL byte first, and a length instead of an end.
+Address make_address(pid_t pid) {
+  Address address;
+  address.value.sun_family = AF_UNIX;
+  const std::string name = fmt::format("{}{}", kPrefix, pid);
+  std::memcpy(address.value.sun_path + 1, name.data(), name.size());
+  address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return address;
+}
+
+const sockaddr* as_sockaddr(const Address& address) {
+  return static_cast<const sockaddr*>(static_cast<const void*>(&address.value));
+}
+
+void set_timeouts(int fd) {
+  const timeval two_seconds{.tv_sec = 2, .tv_usec = 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &two_seconds, sizeof two_seconds);
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &two_seconds, sizeof two_seconds);
+}
+
+bool may_ask(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == 0 || peer.uid == ::geteuid();
+}
+
+std::unexpected<Error> fail_here(pid_t pid, std::string what) {
+  return fail(ErrorCode::io, std::move(what), fmt::format("@{}{}", kPrefix, pid), errno);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<StatusServer>> StatusServer::start(pid_t pid, MakeAnswer make_answer) {
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (listener < 0) return fail_here(pid, "cannot open the status socket");
+  const Address address = make_address(pid);
+  if (::bind(listener, as_sockaddr(address), address.size) != 0 || ::listen(listener, 8) != 0) {
+    auto error = fail_here(pid, "cannot listen on the status socket");
+    ::close(listener);
+    return error;
+  }
+  const int stop = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (stop < 0) {
+    auto error = fail_here(pid, "cannot make the status thread's stop event");
+    ::close(listener);
+    return error;
+  }
+  return std::unique_ptr<StatusServer>(new StatusServer(listener, stop, std::move(make_answer)));
+}
+
+StatusServer::StatusServer(int listener, int stop, MakeAnswer make_answer)
+    : listener_(listener), stop_(stop), make_answer_(std::move(make_answer)) {
+  thread_ = std::thread([this] { serve(); });
+}
+
+StatusServer::~StatusServer() {
+  const std::uint64_t one = 1;
+  if (::write(stop_, &one, sizeof one) < 0) ::shutdown(listener_, SHUT_RDWR);
+  thread_.join();
+  ::close(listener_);
+  ::close(stop_);
+}
+
+void StatusServer::serve() {
+  std::array<pollfd, 2> watched{pollfd{listener_, POLLIN, 0}, pollfd{stop_, POLLIN, 0}};
+  while (true) {
+    const int ready = ::poll(watched.data(), watched.size(), -1);
+    if (ready < 0 && errno != EINTR) return;
+    if (watched[1].revents != 0 || (watched[0].revents & (POLLERR | POLLHUP)) != 0) return;
+    if (ready > 0 && watched[0].revents != 0) answer_one();
+  }
+}
+
+void StatusServer::answer_one() {
+  const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+  if (client < 0) return;
+  if (may_ask(client)) {
+    set_timeouts(client);
+    const std::string line = make_answer_() + "\n";
+    std::size_t sent = 0;
+    while (sent < line.size()) {
+      const ssize_t n = ::send(client, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+      if (n <= 0) break;
+      sent += static_cast<std::size_t>(n);
+    }
+  }
+  ::close(client);
+}
+
+Result<std::vector<pid_t>> find_status_servers(const std::string& unix_table) {
+  std::ifstream file(unix_table);
+  if (!file) return fail(ErrorCode::io, "cannot read the table of unix sockets", unix_table, errno);
+  std::vector<pid_t> pids;
+  const std::string mark = fmt::format(" @{}", kPrefix);
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t at = line.rfind(mark);
+    if (at == std::string::npos) continue;
+    pid_t pid = 0;
+    const char* begin = line.data() + at + mark.size();
+    const char* end = line.data() + line.size();
+    const auto parsed = std::from_chars(begin, end, pid);
+    if (parsed.ec == std::errc() && parsed.ptr == end && pid > 0) pids.push_back(pid);
+  }
+  std::ranges::sort(pids);
+  pids.erase(std::ranges::unique(pids).begin(), pids.end());
+  return pids;
+}
+
+Result<std::string> ask_status(pid_t pid) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail_here(pid, "cannot open a socket");
+  set_timeouts(fd);
+  const Address address = make_address(pid);
+  if (::connect(fd, as_sockaddr(address), address.size) != 0) {
+    ::close(fd);
+    return fail(ErrorCode::not_found, fmt::format("no governed run has process id {}", pid));
+  }
+  std::string line;
+  std::array<char, 4096> buffer;
+  ssize_t n = 0;
+  while ((n = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0) {
+    line.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  ::close(fd);
+  if (n < 0) return fail_here(pid, "the process does not answer");
+  if (line.empty()) {
+    return fail(ErrorCode::permission,
+                fmt::format("process {} belongs to another user; ask as that user or root", pid));
+  }
+  while (line.ends_with('\n')) line.pop_back();
+  return line;
+}
+
+}  // namespace kvpsi

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// The status table; see status_table.h. Reads the tick by the names of the field table.
+#include "cli/status_table.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace kvpsi {
+namespace {
+
+using Json = nlohmann::json;
+
+std::uint64_t number_at(const Json& object, std::string_view name) {
+  const auto at = object.is_object() ? object.find(name) : object.end();
+  return object.is_object() && at != object.end() && at->is_number() ? at->get<std::uint64_t>() : 0;
+}
+
+std::string text_at(const Json& object, std::string_view name) {
+  const auto at = object.is_object() ? object.find(name) : object.end();
+  return object.is_object() && at != object.end() && at->is_string() ? at->get<std::string>()
+                                                                     : std::string("-");
+}
+
+const Json& part(const Json& object, std::string_view name) {
+  static const Json kNothing = Json::object();
+  const auto at = object.find(name);
+  return at == object.end() ? kNothing : *at;
+}
+
+/// The pool's view within a tick, or an empty object.
+const Json& pool_of(const Json& tick, std::string_view kind) {
+  static const Json kNothing = Json::object();
+  const Json& pools = part(tick, "pools");
+  if (!pools.is_array()) return kNothing;
+  for (const Json& pool : pools) {
+    if (text_at(pool, "kind") == kind) return pool;
+  }
+  return kNothing;
+}
+
+std::string row(std::string_view what, std::uint64_t bytes, std::string_view note) {
+  return fmt::format("  {:<22} {:>10}   {}\n", what, format_bytes(bytes), note);
+}
+
+std::string render_decision(const Json& tick) {
+  const Json& decision = part(tick, "decision");
+  const Json& signal = part(tick, "signal");
+  const auto at = signal.find("some_fast");
+  const double share = at != signal.end() && at->is_number() ? at->get<double>() : 0;
+  std::string line = fmt::format(
+      "  level {}, last decision {}: {}, need {}, stalled {:.1f} % of the last 2 s\n",
+      text_at(decision, "level"), number_at(decision, "id"), text_at(decision, "reason"),
+      format_bytes(number_at(decision, "need_bytes")), share * 100);
+  const Json& actions = part(decision, "actions");
+  for (const Json& action : actions.is_array() ? actions : Json::array()) {
+    const std::uint64_t bytes = number_at(action, "bytes");
+    line += fmt::format("    {} {} {}\n", text_at(action, "verb"), text_at(action, "pool"),
+                        bytes == 0 ? std::string("all") : format_bytes(bytes));
+  }
+  return line;
+}
+
+}  // namespace
+
+Result<std::string> render_status(const std::string& document) {
+  const Json status = Json::parse(document, nullptr, false);
+  if (!status.is_object() || text_at(status, "schema") != "kvpsi.status/1") {
+    return fail(ErrorCode::malformed, "the answer is not a kvpsi.status/1 document");
+  }
+  const Json& tick = part(status, "tick");
+  const Json& sample = part(tick, "sample");
+  const Json& weights = part(status, "weights");
+  const Json& kv = pool_of(tick, "kv");
+  const Json& scratch = pool_of(tick, "scratch");
+  const std::uint64_t anon = number_at(sample, "own_anon_bytes");
+  const std::uint64_t weights_anon = number_at(weights, "anon_bytes");
+  const std::uint64_t known =
+      weights_anon + number_at(kv, "resident_bytes") + number_at(scratch, "resident_bytes");
+
+  std::string table = fmt::format("process {}, kvpsi {}, up {} s\n  model {}\n",
+                                  number_at(status, "pid"), text_at(status, "command"),
+                                  number_at(status, "uptime_s"), text_at(status, "model"));
+  table += row("weights, file", number_at(weights, "file_bytes"),
+               fmt::format("mapped; {} of file pages in memory",
+                           format_bytes(number_at(sample, "own_file_bytes"))));
+  table += row("weights, anonymous", weights_anon, "repacked or loaded without mmap");
+  table += row("KV cache, live", number_at(kv, "live_bytes"),
+               fmt::format("{} of {} cells hold a token", number_at(kv, "cells_live"),
+                           number_at(kv, "cells_total")));
+  table += row("KV cache, resident", number_at(kv, "resident_bytes"),
+               fmt::format("of {} reserved; {} can go back at once",
+                           format_bytes(number_at(kv, "reserved_bytes")),
+                           format_bytes(number_at(kv, "releasable_bytes"))));
+  table += row("scratch, resident", number_at(scratch, "resident_bytes"),
+               fmt::format("of {} reserved", format_bytes(number_at(scratch, "reserved_bytes"))));
+  table += row("heap and the rest", anon - std::min(anon, known), "anonymous, none of the above");
+  table += row("anonymous in all", anon,
+               fmt::format("swapped {}", format_bytes(number_at(sample, "own_swap_bytes"))));
+  return table + render_decision(tick);
+}
+
+}  // namespace kvpsi
