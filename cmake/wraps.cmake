@@ -13,19 +13,26 @@ set(KVPSI_WRAPPED_FUNCTIONS
     llama_decode
     llama_encode
     llama_free
+    llama_init_from_model
     llama_memory_clear
     llama_memory_seq_add
     llama_memory_seq_cp
     llama_memory_seq_div
     llama_memory_seq_keep
     llama_memory_seq_rm
-    llama_process)
+    llama_process
+    llama_state_load_file
+    llama_state_seq_load_file
+    llama_state_seq_set_data
+    llama_state_seq_set_data_ext
+    llama_state_set_data)
 
 # kvpsi_wrap_functions(<target>): every executable that links <target> gets the wraps. The archive
 # of <target> stands before those of llama.cpp on the link line, where nothing has asked for
 # __wrap_* yet; --undefined asks for them there, so that no archive has to be taken whole.
 function(kvpsi_wrap_functions target)
   foreach(name IN LISTS KVPSI_WRAPPED_FUNCTIONS)
-    target_link_options(${target} INTERFACE "LINKER:--wrap=${name}" "LINKER:--undefined=__wrap_${name}")
+    target_link_options(${target} INTERFACE
+        "LINKER:--wrap=${name}" "LINKER:--undefined=__wrap_${name}")
   endforeach()
 endfunction()

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// Start here for what kvpsi does to llama.cpp: the public face of this folder. The program calls
+// llama.cpp as ever; link-time wraps (wraps.cpp, listed in cmake/wraps.cmake) keep unused KV memory
+// uncommitted and give the governor its safe points. Order of calls: set_elastic, load the model,
+// create the context, GovernedContext::attach, decode.
+// Next hops: governed_state.h (who may do what, when), kv_pool.h, scratch_pool.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "govern/ports.h"
+
+struct llama_model;
+struct llama_context;
+
+namespace kvpsi {
+
+/// Off (the default): llama.cpp's memory behaves as stock does, and an attached context is only
+/// observed and, where GovernOptions says so, trimmed. On: KV buffers are never committed beyond
+/// the cells that were written, big buffers start on a page, and pages can be released. Also sets
+/// glibc's M_MMAP_THRESHOLD to 1 MiB so that big buffers are mappings of their own. Call it before
+/// the model is loaded, on one thread.
+void set_elastic(bool on);
+bool is_elastic();
+
+/// May context be dropped for good?
+enum class TrimMode : std::uint8_t { off, eager };
+
+struct GovernOptions {
+  TrimMode trim = TrimMode::off;
+  std::uint32_t keep = 64;         ///< tokens at the start of a sequence that trim never touches
+  std::uint32_t tail = 256;        ///< tokens at its end that trim never touches (at least 1)
+  std::uint32_t min_prune = 64;    ///< a trim drops at least this many tokens or none
+  std::uint64_t kv_min_bytes = 0;  ///< trim leaves at least this much live KV; 0 = no floor
+  std::uint64_t kv_max_bytes = 0;  ///< cap on live KV for kv_cells_left and make_room; 0 = none
+  bool release = true;             ///< false: never hand pages back (trim is seq_rm alone)
+};
+
+/// Whether pages of the real KV buffer come back. `what` is one clause for people.
+struct SelfCheck {
+  bool ok = false;
+  std::uint64_t bytes_returned = 0;
+  std::string what;
+};
+
+/// The model's weights by the kind of memory they lie in, bytes.
+struct WeightBytes {
+  std::uint64_t file_bytes = 0;    ///< mapped from the model file: page cache, can be read again
+  std::uint64_t anon_bytes = 0;    ///< repacked or read without mmap: only swap can take it
+  std::uint64_t device_bytes = 0;  ///< memory of a GPU or the like
+  std::uint64_t locked_bytes = 0;  ///< mlocked by this process (VmLck), part of the above
+};
+
+/// How often a wrapped function was called since the program started.
+struct WrapCount {
+  std::string_view function;
+  std::uint64_t calls = 0;
+};
+inline constexpr std::size_t kWrapCount = 21;
+/// All wraps in the order of cmake/wraps.cmake. Any thread.
+std::array<WrapCount, kWrapCount> wraps_fired();
+
+/// One reading of a context's memory, by page map where it says resident.
+struct ContextMemory {
+  std::uint64_t kv_reserved_bytes = 0;
+  std::uint64_t kv_live_bytes = 0;
+  std::uint64_t kv_resident_bytes = 0;
+  std::uint64_t kv_cells_live = 0;
+  std::uint64_t kv_cells_total = 0;
+  std::uint64_t kv_bytes_per_cell = 0;
+  std::uint64_t scratch_reserved_bytes = 0;
+  std::uint64_t scratch_resident_bytes = 0;
+  std::uint64_t prunes = 0;  ///< trims that dropped anything
+  std::uint64_t tokens_trimmed = 0;
+  std::uint64_t kv_bytes_released = 0;  ///< measured, since attach
+  std::uint64_t scratch_bytes_released = 0;
+  std::uint64_t heap_bytes_released = 0;
+  std::uint64_t release_us = 0;        ///< time spent on giving memory back
+  std::uint64_t first_release_us = 0;  ///< monotonic time of the first bytes back; 0 = none yet
+  std::uint64_t wraps_fired = 0;       ///< calls of all wraps since the program started
+};
+
+class GovernedState;
+
+/// A llama_context under the governor's hand. Decoding goes on through llama_decode or
+/// llama_process as before. Must not outlive the model; the context may be freed first, the pools
+/// then answer `nothing`. One inference thread at a time may use the context; the pools are for the
+/// governor's thread.
+class GovernedContext {
+ public:
+  /// Takes the context in. Errors: invalid_argument (null, attached twice), unsupported (a context
+  /// without memory of its own). What cannot be governed is no error: see ungoverned().
+  static Result<std::unique_ptr<GovernedContext>> attach(llama_model* model, llama_context* context,
+                                                         const GovernOptions& options);
+  /// Detaches. The governor must have stopped using the pools.
+  ~GovernedContext();
+  GovernedContext(const GovernedContext&) = delete;
+  GovernedContext& operator=(const GovernedContext&) = delete;
+
+  /// KV (where supported), scratch, heap. Valid as long as this object. See ports.h for threads.
+  std::span<MemoryPool* const> pools();
+
+  /// What cannot be governed here and why, one clause each; empty when everything can.
+  std::span<const std::string> ungoverned() const;
+
+  /// Writes to pages of free cells, releases them and measures. Touches no live cell. Inference
+  /// thread, or any while no decode runs. With elastic off or release=false: ok is false and `what`
+  /// says so.
+  SelfCheck self_check();
+
+  WeightBytes weights() const;
+
+  /// Reads the page map: milliseconds for a big cache. Inference thread, or any between decodes.
+  ContextMemory measure();
+
+  /// Cells that still fit below both n_ctx and kv_max_bytes. Inference thread. UINT64_MAX when
+  /// there is no KV pool.
+  std::uint64_t kv_cells_left();
+
+  /// Trims, where the options allow it, until `cells` more fit below kv_max_bytes and n_ctx.
+  /// Inference thread, between decodes. Returns the tokens dropped; ask kv_cells_left() afterwards.
+  std::uint64_t make_room(std::uint32_t cells);
+
+ private:
+  explicit GovernedContext(std::unique_ptr<GovernedState> state);
+  std::unique_ptr<GovernedState> state_;
+};
+
+/// Writes a copy of a GGUF model in another type ("q4_0", "q8_0", ...), for tests of models whose
+/// weights llama.cpp repacks into anonymous memory. Errors: invalid_argument for an unknown type,
+/// io when llama.cpp refuses.
+Result<void> requantize_model(const std::string& in, const std::string& out, std::string_view type);
+
+}  // namespace kvpsi
