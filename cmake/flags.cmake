@@ -23,7 +23,8 @@ endif()
 # would need casts that hide what is tested.
 add_library(kvpsi_test_flags INTERFACE)
 target_compile_options(kvpsi_test_flags INTERFACE
-    -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wformat=2 -Wimplicit-fallthrough)
+    -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wformat=2
+    -Wimplicit-fallthrough)
 if(KVPSI_WERROR)
   target_compile_options(kvpsi_test_flags INTERFACE -Werror)
 endif()

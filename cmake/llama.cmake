@@ -44,6 +44,7 @@ function(kvpsi_add_llama)
 
   # Its configure talk is a screenful that says nothing about kvpsi.
   set(CMAKE_MESSAGE_LOG_LEVEL WARNING)
-  add_subdirectory("${KVPSI_LLAMA_SOURCE_DIR}" "${CMAKE_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL SYSTEM)
+  add_subdirectory("${KVPSI_LLAMA_SOURCE_DIR}" "${CMAKE_BINARY_DIR}/llama.cpp"
+                   EXCLUDE_FROM_ALL SYSTEM)
 endfunction()
 kvpsi_add_llama()

@@ -29,7 +29,8 @@ string(TOUPPER "${CMAKE_BUILD_TYPE}" KVPSI_BUILD_TYPE_UPPER)
 
 set(kvpsi_sanitize_allowed "" "address" "undefined" "address,undefined" "thread")
 if(NOT KVPSI_SANITIZE IN_LIST kvpsi_sanitize_allowed AND NOT KVPSI_SANITIZE STREQUAL "")
-  message(FATAL_ERROR "KVPSI_SANITIZE='${KVPSI_SANITIZE}' is unknown: use 'address,undefined' or 'thread'.")
+  message(FATAL_ERROR "KVPSI_SANITIZE='${KVPSI_SANITIZE}' is unknown: use 'address,undefined' or "
+                      "'thread'.")
 endif()
 if(KVPSI_FUZZ AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "KVPSI_FUZZ needs clang: configure with the preset 'fuzz' or "

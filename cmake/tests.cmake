@@ -25,7 +25,8 @@ file(GLOB support_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/support/*.c
 add_library(kvpsi_test_common INTERFACE)
 target_link_libraries(kvpsi_test_common INTERFACE
     ${KVPSI_LIBRARIES} GTest::gtest GTest::gmock "${KVPSI_RAPIDCHECK_LIBRARY}")
-target_include_directories(kvpsi_test_common INTERFACE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
+target_include_directories(kvpsi_test_common INTERFACE
+    "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/src")
 target_include_directories(kvpsi_test_common SYSTEM INTERFACE "${KVPSI_RAPIDCHECK_INCLUDE_DIR}")
 target_compile_definitions(kvpsi_test_common INTERFACE
     "KVPSI_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\""
@@ -97,9 +98,11 @@ if(micro_files)
   foreach(file IN LISTS micro_files)
     cmake_path(GET file STEM stem)
     add_executable(micro_${stem} "${file}")
-    target_link_libraries(micro_${stem} PRIVATE kvpsi_test_flags kvpsi_test_common ${KVPSI_ENGINE_LIBRARIES}
-                          benchmark::benchmark benchmark::benchmark_main)
-    set_target_properties(micro_${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+    target_link_libraries(micro_${stem} PRIVATE
+        kvpsi_test_flags ${KVPSI_ENGINE_LIBRARIES} kvpsi_test_common
+        benchmark::benchmark benchmark::benchmark_main)
+    set_target_properties(micro_${stem} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
     add_test(NAME micro.${stem} COMMAND micro_${stem} --benchmark_min_time=0.01)
     set_tests_properties(micro.${stem} PROPERTIES LABELS micro TIMEOUT 120)
   endforeach()
@@ -118,11 +121,14 @@ if(TARGET kvpsi)
   endforeach()
 endif()
 
-file(GLOB tidy_script CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/tidy/tidy_test.py")
-if(tidy_script)
-  add_test(NAME tidy.house_rules COMMAND Python3::Interpreter "${tidy_script}" "${CMAKE_SOURCE_DIR}")
-  add_test(NAME tidy.shellcheck
-           COMMAND Python3::Interpreter "${tidy_script}" --shellcheck "${CMAKE_SOURCE_DIR}")
-  set_tests_properties(tidy.house_rules tidy.shellcheck PROPERTIES LABELS tidy TIMEOUT 120
-                       SKIP_RETURN_CODE 77)
-endif()
+# The rules of the house, their own test, and the checkers of shell and layout.
+set(tidy_script "${CMAKE_SOURCE_DIR}/tests/tidy/tidy_test.py")
+add_test(NAME tidy.house_rules COMMAND Python3::Interpreter "${tidy_script}" "${CMAKE_SOURCE_DIR}")
+foreach(tool IN ITEMS shellcheck format)
+  add_test(NAME tidy.${tool}
+           COMMAND Python3::Interpreter "${tidy_script}" --${tool} "${CMAKE_SOURCE_DIR}")
+endforeach()
+add_test(NAME tidy.self_test
+         COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tests/tidy/self_test.py")
+set_tests_properties(tidy.house_rules tidy.shellcheck tidy.format tidy.self_test PROPERTIES
+    LABELS tidy TIMEOUT 120 SKIP_RETURN_CODE 77)

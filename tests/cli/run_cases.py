@@ -5,7 +5,7 @@
 A file is a list of cases separated by blank lines; lines that start with # are comments:
 
     NAME     an unknown flag is refused in one line
-    REQUIRES model llama            (llama model root cgroup-write psi; else skipped, reason printed)
+    REQUIRES model llama            (llama model root cgroup-write psi; else skipped with reason)
     RUN      $KVPSI run --nope      (bash; several RUN lines are one script)
     EXPECT   --nope                 (substring of stdout+stderr, repeatable)
     EXPECT   /line [0-9]+/          (regular expression, multi-line mode)
