@@ -41,6 +41,7 @@ enum class Reason : std::uint8_t {
   at_floor,      ///< the KV cache is at --kv-min
   not_allowed,   ///< only a lossy step would help, and --trim forbids it
   paused,        ///< governing is paused
+  foreign,       ///< others stall, and giving up context would not relieve them
 };
 
 constexpr std::string_view name(Reason reason) {
@@ -59,6 +60,7 @@ constexpr std::string_view name(Reason reason) {
     case Reason::at_floor: return "at_floor";
     case Reason::not_allowed: return "not_allowed";
     case Reason::paused: return "paused";
+    case Reason::foreign: return "foreign";
   }
   return "unknown";
 }

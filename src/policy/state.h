@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// PolicyState: all that the control law remembers between two decisions. A plain value without
+// pointers: copying it is a checkpoint, equal states decide alike. Written by fuse, levels, steps
+// and ladder, each its own part; read by nobody outside policy/. Next hop: policy/decide.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
+#include "base/ring.h"
+#include "model/decision.h"
+
+namespace kvpsi {
+
+/// Whose memory is the tightest: decides which reserves hold.
+enum class Scope : std::uint8_t { none, system, group };
+
+/// What is kept of one sample: counters as they stood, and the room measured then.
+struct Point {
+  std::uint64_t t_us = 0;
+  std::uint64_t own_some_us = 0;
+  std::uint64_t own_full_us = 0;
+  std::uint64_t parent_some_us = 0;
+  std::uint64_t parent_full_us = 0;
+  std::uint64_t system_some_us = 0;
+  std::uint64_t system_full_us = 0;
+  std::uint64_t scan_pages = 0;
+  std::uint64_t swapin_pages = 0;
+  std::uint64_t refault_pages = 0;
+  std::uint64_t limit_hits = 0;
+  std::uint64_t oom_kills = 0;
+  std::uint64_t major_faults = 0;
+  std::int64_t headroom_bytes = 0;
+  std::int64_t foreign_room_bytes = 0;  ///< headroom as it would be without us
+  std::uint64_t present = 0;            ///< bit mask of the sources that could be read
+  Scope scope = Scope::none;
+};
+
+/// The counters of the last seconds, oldest first. Points closer together than kHistorySpacingUs
+/// are not kept, so that the slow window always fits.
+inline constexpr std::size_t kHistoryPoints = 128;
+inline constexpr std::uint64_t kHistorySpacingUs = 80'000;
+
+/// An action that the pool left for the engine's next safe point.
+struct InFlight {
+  std::uint64_t decision_id = 0;  ///< 0 = none
+  std::uint64_t bytes = 0;        ///< asked, 0 = everything
+};
+
+inline constexpr std::size_t kPoolKinds = 4;
+
+/// See the head of the file. Default-constructed = nothing has been seen yet.
+struct PolicyState {
+  std::uint64_t decisions = 0;
+
+  // fuse
+  Ring<Point, kHistoryPoints> history;
+  Point previous;
+  bool has_previous = false;
+  std::uint64_t history_digest = 0;  ///< stands for the history in state_hash
+
+  // levels
+  Level level = Level::calm;
+  std::uint64_t quiet_since_us = 0;  ///< 0 = the level's leave condition does not hold
+
+  // signs of pressure
+  bool sign_seen = false;           ///< the first sign was answered and pressure is not over
+  std::uint64_t last_sign_us = 0;   ///< 0 = never
+  std::uint64_t last_stall_us = 0;  ///< last sample whose own interval held stall; 0 = never
+
+  // steps
+  std::array<InFlight, kPoolKinds> releases;  ///< by PoolKind
+  InFlight trim;
+  std::uint64_t again_pools = 0;  ///< bit mask: releases cut short by their budget
+  bool trim_again = false;        ///< the last trim was cut short by its budget
+  std::uint64_t step_end_us = 0;  ///< end of the last step that moved bytes; 0 = none
+  bool step_was_trim = false;
+  std::uint64_t trim_asked_us = 0;  ///< 0 = never
+  std::uint64_t trim_asked_id = 0;
+  std::uint64_t trim_asked_bytes = 0;
+  double efficacy = 1;      ///< bytes measured / asked of the last trim
+  double episode_some = 0;  ///< stall share before the first step of the episode
+  std::uint64_t effective_steps = 0;
+  std::uint64_t ineffective_steps = 0;
+  std::uint64_t futile_until_us = 0;  ///< 0 = not on hold
+  std::uint64_t futile_hold_us = 0;   ///< length of the last hold, 0 = none in this episode
+  std::uint64_t last_tidy_us = 0;
+};
+
+static_assert(std::is_trivially_copyable_v<PolicyState>);
+
+/// Digest over all fields; the history is represented by the digest that fuse keeps of it. Equal
+/// states have equal hashes on every machine.
+std::uint64_t state_hash(const PolicyState& state);
+
+}  // namespace kvpsi
