@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: MIT
-// PageRange: a run of whole pages of our own address space, the unit in which memory goes back.
+// The page size of this machine and rounding to it, around base/page_range.h's PageRange, the unit
+// in which memory goes back.
 // Next hop: pages.h releases ranges, pagemap.h measures them.
 #pragma once
 
 #include <cstdint>
 
+#include "base/page_range.h"  // IWYU pragma: export
+
 namespace kvpsi {
-
-/// Half-open range of addresses of this process; both ends on page borders.
-struct PageRange {
-  std::uintptr_t begin = 0;
-  std::uintptr_t end = 0;
-
-  std::uint64_t bytes() const { return end - begin; }
-  bool operator==(const PageRange&) const = default;
-};
 
 /// The page size of the machine in bytes. Any thread.
 std::uint64_t page_bytes();
