@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// A small benchmark's results for the tests of report: numbers are made up, shapes are real.
+#pragma once
+
+#include "bench/results.h"
+
+namespace kvpsi::test {
+
+inline Trial example_trial(std::uint32_t trial, Squeeze squeeze, Order order,
+                           std::uint32_t position, Variant variant, double tok_s) {
+  Trial t;
+  t.trial = trial;
+  t.squeeze = squeeze;
+  t.order = order;
+  t.position = position;
+  t.variant = variant;
+  t.stop_reason = "length";
+  t.prompt_tokens = 2000;
+  t.n_ctx = 8192;
+  t.decoded = 300;
+  t.tok_s = tok_s;
+  t.latency_ms = {1000 / tok_s, 1500 / tok_s, 2000 / tok_s};
+  t.kv_final_tokens = 2300;
+  t.kv_bytes_resident_final = 52 << 20;
+  t.own_psi = StallPct{0.1, 0.05};
+  t.external_psi = StallPct{0.2, 0.1};
+  t.neighbour = NeighbourRate{50.0 + trial, 21.5};
+  t.limit_bytes = 270ULL << 20;
+  return t;
+}
+
+inline BenchResults example_results() {
+  BenchResults results;
+  BenchContext& context = results.context;
+  context.host = "box";
+  context.kernel = "6.18.1";
+  context.cpu = "2 x Example CPU";
+  context.psi = "present, 2 s windows";
+  context.cgroup = "hybrid";
+  context.swap = "none";
+  context.thp = "madvise";
+  context.model = "SmolLM2-135M-Instruct.Q4_1.gguf";
+  context.llama_commit = "0c1e57098";
+  context.kvpsi_version = "0.1.0";
+  context.flags = "--trials 1 --seed 7";
+  context.seed = 7;
+  context.started_s = 1'767'225'600;
+  context.complete = true;
+  context.trials_planned = 7;
+  context.warnings = {"the host's clock source is not tsc: times are coarse"};
+  SqueezeContext s1{.squeeze = Squeeze::s1,
+                    .scope = "cgroup",
+                    .limit_rule = "0.86 x the 314 MiB that fixed needs",
+                    .limit_bytes = 270ULL << 20,
+                    .fixed_peak_bytes = 314ULL << 20,
+                    .weights_bytes = 94ULL << 20,
+                    .live_kv_bytes = 52ULL << 20,
+                    .neighbour_bytes = 100ULL << 20,
+                    .n_ctx = 8192,
+                    .prompt_tokens = 2000,
+                    .n_predict = 300,
+                    .neighbour_alone = NeighbourRate{53.0, 20.1}};
+  SqueezeContext s2 = s1;
+  s2.squeeze = Squeeze::s2;
+  s2.limit_bytes = 240ULL << 20;
+  s2.limit_rule = "0.95 x (weights + base + live KV + neighbour)";
+  context.squeezes = {s1, s2};
+
+  results.trials.push_back(
+      example_trial(1, Squeeze::s1, Order::fixed_first, 0, Variant::unsqueezed, 38.5));
+  results.trials.push_back(
+      example_trial(1, Squeeze::s1, Order::fixed_first, 1, Variant::fixed, 3.2));
+  results.trials.back().own_psi = StallPct{41.3, 40.2};
+  results.trials.back().stop_reason = "time";
+  results.trials.back().decoded = 64;
+  results.trials.back().kv_bytes_resident_final = 180 << 20;
+  results.trials.push_back(
+      example_trial(1, Squeeze::s1, Order::fixed_first, 2, Variant::psi, 37.9));
+  results.trials.back().kv_bytes_released = 130 << 20;
+  results.trials.back().text_equal = true;
+  results.trials.push_back(example_trial(2, Squeeze::s2, Order::psi_first, 0, Variant::psi, 28.4));
+  results.trials.back().prunes = 1;
+  results.trials.back().tokens_trimmed = 1680;
+  results.trials.back().kv_final_tokens = 620;
+  results.trials.back().text_equal = false;
+  results.trials.push_back(example_trial(2, Squeeze::s2, Order::psi_first, 1, Variant::fixed, 4.3));
+  results.trials.back().exit = "oom-killed";
+  results.trials.back().oom_kills = 1;
+  results.trials.back().neighbour.reset();
+  results.trials.push_back(
+      example_trial(3, Squeeze::s2, Order::fixed_first, 0, Variant::fixed, 4.2));
+  results.trials.push_back(
+      example_trial(3, Squeeze::s2, Order::fixed_first, 1, Variant::psi, 27.0));
+  results.trials.back().reaction_ms = 310;
+
+  results.verdicts = {
+      {"S1 psi/unsqueezed tok_s", 0.984, 0.95, 1.01, std::nullopt, 3,
+       "supported: psi keeps 0.98 of the unsqueezed speed"},
+      {"S1 psi/fixed tok_s", 11.84, std::nullopt, std::nullopt, std::nullopt, 1,
+       "inconclusive: one pair only"},
+      {"S2 psi/fixed tok_s", 0.61, 0.5, 0.72, 1.03, 4,
+       "contradicted: psi is slower than fixed in this squeeze, and the whole interval says so"},
+  };
+  return results;
+}
+
+}  // namespace kvpsi::test
