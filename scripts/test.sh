@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.." || exit 3
 presets=("$@")
 [[ ${#presets[@]} -gt 0 ]] || presets=(dev asan tsan)
 jobs=$(nproc)
+random_bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)
 results=()
 broken=()
 
@@ -40,11 +41,12 @@ for preset in "${presets[@]}"; do
     fi
     echo "== $preset: built in $SECONDS s"
     runner=()
-    # ThreadSanitizer of gcc 12 cannot map its shadow where the kernel randomises more than 28 bits.
-    if [[ $preset == tsan && $(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28) -gt 28 ]]; then
+    # ThreadSanitizer of gcc 12 cannot map its shadow where the kernel randomises over 28 bits.
+    if [[ $preset == tsan && $random_bits -gt 28 ]]; then
         runner=(setarch "$(uname -m)" -R)
     fi
-    ${runner[@]+"${runner[@]}"} ctest --preset "$preset" --no-tests=error --output-junit "$PWD/$build/ctest.xml" || true
+    ${runner[@]+"${runner[@]}"} ctest --preset "$preset" --no-tests=error \
+        --output-junit "$PWD/$build/ctest.xml" || true
     if [[ -f $build/ctest.xml ]]; then
         results+=("$preset=$build/ctest.xml")
     else
