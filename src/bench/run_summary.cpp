@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// See run_summary.h.
+#include "bench/run_summary.h"
+
+#include <cerrno>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace kvpsi {
+namespace {
+
+using Json = nlohmann::json;
+
+/// A number that may be absent or null, as facts are that a machine does not offer.
+std::uint64_t number(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() || found->is_null() ? 0 : found->get<std::uint64_t>();
+}
+
+double real(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() || found->is_null() ? 0 : found->get<double>();
+}
+
+const Json& part(const Json& json, const char* key) {
+  static const Json none = Json::object();
+  const auto found = json.find(key);
+  return found == json.end() || !found->is_object() ? none : *found;
+}
+
+void read_timing(const Json& json, RunSummary& summary) {
+  summary.start_us = number(json, "start_us");
+  summary.loaded_us = number(json, "loaded_us");
+  summary.prefill_start_us = number(json, "prefill_start_us");
+  summary.decode_start_us = json.at("decode_start_us").get<std::uint64_t>();
+  summary.decode_end_us = json.at("decode_end_us").get<std::uint64_t>();
+  summary.tok_s = real(json, "tok_s");
+  const Json& latency = part(json, "latency_ms");
+  summary.latency_ms = {real(latency, "p50"), real(latency, "p99"), real(latency, "max")};
+}
+
+void read_memory(const Json& json, RunSummary& summary) {
+  const Json& kv = part(json, "kv");
+  summary.kv_live_bytes = number(kv, "live_bytes");
+  summary.kv_resident_bytes = number(kv, "resident_bytes");
+  summary.kv_tokens_final = number(kv, "tokens_final");
+  summary.kv_bytes_per_cell = number(kv, "bytes_per_cell");
+  summary.scratch_resident_bytes = number(part(json, "scratch"), "resident_bytes");
+  const Json& memory = part(json, "memory");
+  summary.rss_anon_bytes = number(memory, "rss_anon_bytes");
+  summary.hwm_bytes = number(memory, "hwm_bytes");
+  summary.weights_file_bytes = number(memory, "weights_file_bytes");
+  summary.weights_anon_bytes = number(memory, "weights_anon_bytes");
+}
+
+void read_governor(const Json& json, RunSummary& summary) {
+  summary.prunes = number(json, "prunes");
+  summary.tokens_trimmed = number(json, "tokens_trimmed");
+  summary.kv_bytes_released = number(json, "kv_bytes_released");
+  summary.scratch_bytes_released = number(json, "scratch_bytes_released");
+  const std::uint64_t stall_us = number(json, "first_stall_us");
+  const std::uint64_t release_us = number(json, "first_release_us");
+  if (stall_us > 0 && release_us >= stall_us) {
+    summary.reaction_ms = static_cast<double>(release_us - stall_us) / 1000.0;
+  }
+}
+
+RunSummary read_document(const Json& json) {
+  if (json.value("schema", "") != "kvpsi.run/1") {
+    throw Error{ErrorCode::malformed, "its schema is not kvpsi.run/1", {}};
+  }
+  RunSummary summary;
+  summary.exit = json.at("exit").get<std::string>();
+  summary.stop_reason = json.value("stop_reason", "");
+  summary.n_ctx = number(json, "n_ctx");
+  summary.prompt_tokens = number(json, "prompt_tokens");
+  summary.decoded = json.at("decoded").get<std::uint64_t>();
+  summary.text = json.value("text", "");
+  read_timing(json.at("timing"), summary);
+  read_memory(json, summary);
+  read_governor(part(json, "governor"), summary);
+  if (const Json& psi = part(json, "own_psi"); !psi.empty()) {
+    summary.own_psi = StallPct{real(psi, "some_pct"), real(psi, "full_pct")};
+  }
+  summary.decode_cpu_us = number(part(json, "cpu_us"), "decode");
+  return summary;
+}
+
+}  // namespace
+
+Result<RunSummary> parse_run_summary(std::string_view text, const std::string& path) {
+  if (text.empty()) return fail(ErrorCode::malformed, "the run ended without a summary", path);
+  try {
+    return read_document(Json::parse(text));
+  } catch (const Error& error) {
+    return fail(error.code, error.what, path);
+  } catch (const nlohmann::json::exception& error) {
+    return fail(ErrorCode::malformed, std::string("the summary does not parse: ") + error.what(),
+                path);
+  }
+}
+
+Result<RunSummary> read_run_summary(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(ErrorCode::not_found, "cannot open the summary", path, errno);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return parse_run_summary(text.str(), path);
+}
+
+}  // namespace kvpsi
