@@ -53,7 +53,6 @@ class JournalWriter : public EventSink {
  private:
   JournalWriter(int fd, std::string path);
   void write_loop();
-  void write_line(const std::string& line);
 
   const int fd_;
   const std::string path_;

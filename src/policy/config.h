@@ -69,6 +69,7 @@ struct PolicyConfig {
   std::uint64_t step_budget_us = 20'000;
   std::uint64_t blanking_us = 500'000;
   std::uint64_t recent_stall_us = 500'000;
+  std::uint64_t release_min_bytes = kMiB;
   double least_share_of_need = 0.10;
   double efficacy_floor = 0.5;
   double futile_drop = 0.30;
@@ -159,6 +160,8 @@ void visit_fields(Visitor&& visit, C& c)
   visit(Field{"step_budget_us", "us", "time a step may take"}, c.step_budget_us);
   visit(Field{"blanking_us", "us", "pause after a step"}, c.blanking_us);
   visit(Field{"recent_stall_us", "us", "a lossy step needs stall this recent"}, c.recent_stall_us);
+  visit(Field{"release_min_bytes", "bytes", "least free KV worth a release under pressure"},
+        c.release_min_bytes);
   visit(Field{"least_share_of_need", "1", "less than this is not worth a loss"},
         c.least_share_of_need);
   visit(Field{"efficacy_floor", "1", "bytes measured / asked of an effective step"},

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/hash.h"
 #include "base/ring.h"
 #include "model/decision.h"
 
@@ -79,8 +80,9 @@ struct PolicyState {
   std::uint64_t trim_asked_us = 0;  ///< 0 = never
   std::uint64_t trim_asked_id = 0;
   std::uint64_t trim_asked_bytes = 0;
-  double efficacy = 1;      ///< bytes measured / asked of the last trim
-  double episode_some = 0;  ///< stall share before the first step of the episode
+  bool trim_for_need = false;  ///< not for the cap: judged by what it did to the stall
+  double efficacy = 1;         ///< bytes measured / asked of the last trim
+  double episode_some = 0;     ///< stall share before the first step of the episode
   std::uint64_t effective_steps = 0;
   std::uint64_t ineffective_steps = 0;
   std::uint64_t futile_until_us = 0;  ///< 0 = not on hold
@@ -89,6 +91,9 @@ struct PolicyState {
 };
 
 static_assert(std::is_trivially_copyable_v<PolicyState>);
+
+/// Adds every field of the point.
+void add_to_hash(Hash64& hash, const Point& point);
 
 /// Digest over all fields; the history is represented by the digest that fuse keeps of it. Equal
 /// states have equal hashes on every machine.

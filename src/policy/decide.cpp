@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// The order of the law's parts; see decide.h.
+#include "policy/decide.h"
+
+#include <algorithm>
+
+#include "policy/arith.h"
+#include "policy/fuse.h"
+#include "policy/ladder.h"
+#include "policy/levels.h"
+#include "policy/need.h"
+#include "policy/steps.h"
+
+namespace kvpsi {
+namespace {
+
+std::uint64_t kv_resident_bytes(const PoolViews& pools) {
+  for (const PoolView& view : pools) {
+    if (view.kind == PoolKind::kv) return view.resident_bytes;
+  }
+  return 0;
+}
+
+/// Often while something happens, seldom at rest, never less often than the calm heartbeat.
+std::uint64_t choose_wake(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
+                          const PolicyConfig& config) {
+  const bool armed = is_within(now_us, state.last_sign_us, config.armed_for_us) ||
+                     signal.time_to_empty_s < 2 * config.high_time_to_empty_s;
+  if (armed) return std::min(config.armed_wake_us, config.calm_wake_us);
+  const bool watchful =
+      state.level != Level::calm || is_within(now_us, state.last_sign_us, config.watch_for_us);
+  return watchful ? std::min(config.watch_wake_us, config.calm_wake_us) : config.calm_wake_us;
+}
+
+}  // namespace
+
+Decided decide(const PolicyState& state, const Observation& observation,
+               const PolicyConfig& config) {
+  Decided result;
+  PolicyState& next = result.state;
+  next = state;
+  const std::uint64_t now_us = observation.sample.t_us;
+  const std::uint64_t dt_us = next.has_previous ? minus(now_us, next.previous.t_us) : 0;
+
+  settle_outcomes(next, observation.outcomes, now_us, config);
+  result.signal = fuse(next, observation.sample, config);
+  const LevelChange change = update_level(next, result.signal, now_us, dt_us, config);
+  update_futility(next, result.signal, now_us, config);
+
+  const bool cut_short = next.again_pools != 0 || next.trim_again;
+
+  Decision& decision = result.decision;
+  decision.id = ++next.decisions;
+  decision.level = next.level;
+  decision.need_bytes = measure_need(result.signal, kv_resident_bytes(observation.pools),
+                                     is_settled(next, now_us, config), config);
+  choose_actions(next, Situation{observation, result.signal, change, config}, decision);
+  decision.wake_after_us = choose_wake(next, result.signal, now_us, config);
+  if (cut_short && !decision.actions.empty()) decision.wake_after_us = config.again_wake_us;
+  return result;
+}
+
+}  // namespace kvpsi

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// The digest of a policy state; see state.h.
+#include "policy/state.h"
+
+namespace kvpsi {
+namespace {
+
+void add_in_flight(Hash64& hash, const InFlight& in_flight) {
+  hash.add(in_flight.decision_id);
+  hash.add(in_flight.bytes);
+}
+
+}  // namespace
+
+void add_to_hash(Hash64& hash, const Point& p) {
+  for (const std::uint64_t value :
+       {p.t_us, p.own_some_us, p.own_full_us, p.parent_some_us, p.parent_full_us, p.system_some_us,
+        p.system_full_us, p.scan_pages, p.swapin_pages, p.refault_pages, p.limit_hits, p.oom_kills,
+        p.major_faults, p.present}) {
+    hash.add(value);
+  }
+  hash.add(p.headroom_bytes);
+  hash.add(p.foreign_room_bytes);
+  hash.add(p.scope);
+}
+
+std::uint64_t state_hash(const PolicyState& s) {
+  Hash64 hash;
+  hash.add(s.decisions);
+  hash.add(s.history_digest);
+  hash.add(s.history.size());
+  hash.add(s.has_previous);
+  add_to_hash(hash, s.previous);
+  hash.add(s.level);
+  hash.add(s.quiet_since_us);
+  hash.add(s.sign_seen);
+  hash.add(s.last_sign_us);
+  hash.add(s.last_stall_us);
+  for (const InFlight& release : s.releases) add_in_flight(hash, release);
+  add_in_flight(hash, s.trim);
+  hash.add(s.again_pools);
+  hash.add(s.trim_again);
+  hash.add(s.step_end_us);
+  hash.add(s.step_was_trim);
+  hash.add(s.trim_asked_us);
+  hash.add(s.trim_asked_id);
+  hash.add(s.trim_asked_bytes);
+  hash.add(s.trim_for_need);
+  hash.add(s.efficacy);
+  hash.add(s.episode_some);
+  hash.add(s.effective_steps);
+  hash.add(s.ineffective_steps);
+  hash.add(s.futile_until_us);
+  hash.add(s.futile_hold_us);
+  hash.add(s.last_tidy_us);
+  return hash.value();
+}
+
+}  // namespace kvpsi

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// What became of earlier steps: in flight, ended, effective, futile. Writes the steps part of the
+// state from outcomes; the ladder asks it whether another lossy step is in order.
+#pragma once
+
+#include <cstdint>
+
+#include "model/action.h"
+#include "model/signal.h"
+#include "policy/config.h"
+#include "policy/state.h"
+
+namespace kvpsi {
+
+/// Takes note of the outcomes. A queued one stays in flight until its end is reported; one cut by
+/// its budget (`more`) makes the ladder ask again at once.
+void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t now_us,
+                     const PolicyConfig& config);
+
+/// Notes a lossy step that is being asked for. `for_need` is false for the cap, whose steps are not
+/// judged by the stall they lower.
+void note_trim(PolicyState& state, std::uint64_t decision_id, std::uint64_t bytes, bool for_need,
+               double some_fast, std::uint64_t now_us);
+
+/// Whether a whole fast window has passed since the last step ended or was asked for.
+bool is_settled(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config);
+
+/// Whether the last step is too fresh for its effect to show. A release alone does not delay a
+/// lossy step while headroom is below its lower reserve: headroom shows at once what came back.
+bool is_blanked(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
+                const PolicyConfig& config);
+
+/// Judges the steps of this episode by the stall that is left: when they changed nothing, lossy
+/// steps are put on hold, longer each time. The episode ends when stall has fallen or memory is
+/// calm.
+void update_futility(PolicyState& state, const Signal& signal, std::uint64_t now_us,
+                     const PolicyConfig& config);
+
+/// Whether lossy steps are on hold. A hold for stall that did not fall is left when headroom is
+/// below its lower reserve; one for bytes that did not come back is not.
+bool is_on_hold(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
+                const PolicyConfig& config);
+
+}  // namespace kvpsi
