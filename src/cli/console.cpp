@@ -7,19 +7,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 namespace kvpsi {
 namespace {
 
-/// A status line that cannot be written is not worth an error: the work goes on.
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
+// VT100: index, reverse index, save and restore cursor. Down and up again makes sure that there is
+// a line below, scrolling if need be, before the place is saved.
+constexpr std::string_view kBelow = "\033D\033M\0337\033D\r";
+constexpr std::string_view kBack = "\033[K\0338";
 
 std::string_view code_of(Colour colour) {
   switch (colour) {
@@ -40,6 +37,16 @@ std::string_view code_of(Colour colour) {
 }
 
 }  // namespace
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
 
 bool is_terminal(int fd) {
   const char* term = std::getenv("TERM");
@@ -67,8 +74,10 @@ StatusLine::StatusLine(bool quiet, std::uint64_t plain_every_us, std::uint64_t l
       live_(is_terminal(STDERR_FILENO)),
       every_us_(live_ ? live_every_us : plain_every_us) {}
 
-bool StatusLine::due(std::uint64_t now_us) const {
-  return !quiet_ && (last_us_ == 0 || now_us >= last_us_ + every_us_);
+bool StatusLine::due(std::uint64_t now_us) {
+  if (quiet_) return false;
+  if (last_us_ == 0) last_us_ = live_ ? now_us - every_us_ : now_us;
+  return now_us >= last_us_ + every_us_;
 }
 
 void StatusLine::update(std::uint64_t now_us, std::string_view text) {
@@ -78,15 +87,37 @@ void StatusLine::update(std::uint64_t now_us, std::string_view text) {
     write_all(STDERR_FILENO, fmt::format("{}\n", text));
     return;
   }
-  const std::size_t columns = terminal_columns();
-  write_all(STDERR_FILENO, fmt::format("\r{}\x1b[K", text.substr(0, columns - 1)));
+  text_ = text.substr(0, terminal_columns() - 1);
+  draw(text_);
+}
+
+void StatusLine::draw(std::string_view text) {
+  if (below_) {
+    write_all(STDERR_FILENO, fmt::format("{}{}{}", kBelow, text, kBack));
+  } else {
+    write_all(STDERR_FILENO, fmt::format("\r{}\x1b[K", text));
+  }
   shown_ = true;
 }
 
 void StatusLine::clear() {
   if (!shown_) return;
-  write_all(STDERR_FILENO, "\r\x1b[K");
+  if (below_) {
+    write_all(STDERR_FILENO, fmt::format("{}{}", kBelow, kBack));
+  } else {
+    write_all(STDERR_FILENO, "\r\x1b[K");
+  }
   shown_ = false;
+}
+
+void StatusLine::share_terminal_with_text() {
+  clear();
+  below_ = live_;
+  text_.clear();
+}
+
+void StatusLine::redraw() {
+  if (live_ && !shown_ && !text_.empty()) draw(text_);
 }
 
 std::string progress_bar(double share, std::size_t width) {

@@ -23,8 +23,9 @@ enum class Colour : std::uint8_t { none, bold, dim, red, yellow, green };
 /// The text in that colour if `enabled`, else unchanged.
 std::string paint(Colour colour, std::string_view text, bool enabled);
 
-/// A line that is rewritten in place on a terminal, and a plain line now and then elsewhere. Not
-/// thread-safe. Writes with write(2), never blocks on a lock of stdio.
+/// A line that is rewritten in place on a terminal, and a plain line now and then elsewhere. Where
+/// the result's text goes to the same terminal, the line stands below the text. Not thread-safe.
+/// Writes with write(2), past stdio's buffers.
 class StatusLine {
  public:
   /// `quiet` makes every call do nothing. `plain_every_us`: least time between plain lines;
@@ -35,24 +36,36 @@ class StatusLine {
   StatusLine(const StatusLine&) = delete;
   StatusLine& operator=(const StatusLine&) = delete;
 
-  /// True if an update at `now_us` would be shown: make the text only then.
-  bool due(std::uint64_t now_us) const;
+  /// True if an update at `now_us` would be shown: make the text only then. Away from a terminal
+  /// the first line waits as long as the later ones, so that short work says nothing.
+  bool due(std::uint64_t now_us);
 
-  /// Shows `text` (cut to the terminal's width).
+  /// Shows `text` (cut to the terminal's width; ASCII).
   void update(std::uint64_t now_us, std::string_view text);
 
   /// Takes the line off the terminal, before something else is printed.
   void clear();
 
-  bool live() const { return live_; }
+  /// From now on the cursor stands within text on the same terminal: the line is kept one below.
+  void share_terminal_with_text();
+
+  /// Puts the line back after a clear() made way for a piece of text.
+  void redraw();
 
  private:
+  void draw(std::string_view text);
+
   bool quiet_;
   bool live_;
+  bool below_ = false;
   std::uint64_t every_us_;
   std::uint64_t last_us_ = 0;
   bool shown_ = false;
+  std::string text_;
 };
+
+/// Writes all of it with write(2). False when the descriptor does not take it.
+bool write_all(int fd, std::string_view text);
 
 /// "[#####.....]  50 %" of `width` cells.
 std::string progress_bar(double share, std::size_t width = 20);

@@ -27,6 +27,18 @@ CLI::Option* add_bytes_option(CLI::App& app, const std::string& flags, std::uint
 CLI::Option* add_bytes_option(CLI::App& app, const std::string& flags,
                               std::optional<std::uint64_t>& target, const std::string& help);
 
+/// Parses a whole number from `least` to `most`, or refuses it in the name of `flags`.
+template <std::integral T>
+T parse_number(const std::string& flags, const std::string& text, T least, T most) {
+  T value{};
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+  if (!whole || value < least || value > most) {
+    refuse_number(flags, text, std::to_string(least), std::to_string(most));
+  }
+  return value;
+}
+
 /// A whole number from `least` to `most`.
 template <std::integral T>
 CLI::Option* add_number_option(CLI::App& app, const std::string& flags, T& target,
@@ -34,17 +46,21 @@ CLI::Option* add_number_option(CLI::App& app, const std::string& flags, T& targe
                                const std::string& help) {
   auto* option = app.add_option_function<std::string>(
       flags,
-      [=, &target](const std::string& text) {
-        T value{};
-        const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
-        if (!whole || value < least || value > most) {
-          refuse_number(flags, text, std::to_string(least), std::to_string(most));
-        }
-        target = value;
-      },
+      [=, &target](const std::string& text) { target = parse_number<T>(flags, text, least, most); },
       help);
   return option->type_name("N")->default_str(std::to_string(target));
+}
+
+/// The same where "not given" differs from every number.
+template <std::integral T>
+CLI::Option* add_number_option(CLI::App& app, const std::string& flags, std::optional<T>& target,
+                               std::type_identity_t<T> least, std::type_identity_t<T> most,
+                               const std::string& help) {
+  auto* option = app.add_option_function<std::string>(
+      flags,
+      [=, &target](const std::string& text) { target = parse_number<T>(flags, text, least, most); },
+      help);
+  return option->type_name("N");
 }
 
 /// A number from `least` to `most`, fractions allowed.

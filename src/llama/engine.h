@@ -126,7 +126,8 @@ class Engine {
 
   llama_model* model() { return model_; }
   llama_context* context() { return context_; }
-  std::uint32_t n_ctx() const;        ///< as granted, a multiple of 256
+  std::uint32_t n_ctx() const;  ///< as granted, a multiple of 256
+  std::uint32_t n_batch() const;
   std::uint64_t model_bytes() const;  ///< all weights, llama_model_size
   std::uint32_t trained_n_ctx() const;
 

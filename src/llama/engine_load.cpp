@@ -168,6 +168,7 @@ Engine::~Engine() {
 }
 
 std::uint32_t Engine::n_ctx() const { return llama_n_ctx(context_); }
+std::uint32_t Engine::n_batch() const { return llama_n_batch(context_); }
 std::uint64_t Engine::model_bytes() const { return llama_model_size(model_); }
 std::uint32_t Engine::trained_n_ctx() const {
   return static_cast<std::uint32_t>(std::max(llama_model_n_ctx_train(model_), 1));

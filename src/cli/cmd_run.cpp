@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// `kvpsi run`: governed generation. Text goes to stdout, everything else to stderr. Next hops:
+// cmd_run_options (what can be asked), cmd_run_session (what happens).
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/bytes.h"
+#include "cli/cmd_run_options.h"
+#include "cli/cmd_run_screen.h"
+#include "cli/cmd_run_session.h"
+#include "cli/cmd_run_signals.h"
+#include "cli/cmd_run_summary.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+
+namespace kvpsi {
+namespace {
+
+/// Said even with --quiet: the text is shorter than was asked for.
+void explain_early_end(const RunOptions& options, const RunRecord& record, RunScreen& screen) {
+  if (record.generation.stop_reason == StopReason::kv_max) {
+    screen.warn(fmt::format(
+        "stopped at --kv-max {}: {} tokens of context fill it; raise it, or allow --trim eager",
+        format_bytes(options.kv_max_bytes), record.context.kv_cells_live));
+  } else if (record.generation.stop_reason == StopReason::context_full) {
+    screen.warn(fmt::format("stopped: the context of {} tokens is full; raise -c", record.n_ctx));
+  }
+}
+
+int run_run(RunOptions options, const CommonOptions& common) {
+  const auto complete = complete_run_options(options);
+  if (!complete) return report_error("run", complete.error());
+  const auto signals = RunSignals::start();
+  if (!signals) return report_error("run", signals.error());
+  RunScreen screen(common);
+  const auto record = RunSession(options, screen, **signals).run();
+  screen.end_text();
+  if (!record) return report_error("run", record.error());
+  explain_early_end(options, *record, screen);
+  for (const std::string& line : summary_lines(*record)) screen.say(line);
+  if (common.json && !write_all(STDOUT_FILENO, summary_json(*record) + "\n")) {
+    print_error("run", "cannot write the summary to stdout");
+    return kExitMachine;
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+RunCommand add_run(CLI::App& app, const CommonOptions& common) {
+  auto options = std::make_shared<RunOptions>();
+  add_run_options(app, *options);
+  return [options, &app, &common] {
+    options->keep_or_tail_given = app.count("--keep") + app.count("--tail") > 0;
+    return run_run(*options, common);
+  };
+}
+
+}  // namespace kvpsi

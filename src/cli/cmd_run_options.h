@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// The options of `kvpsi run` as plain data, and the checks that need no model. Next hop:
+// cmd_run_session.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "llama/elastic.h"
+#include "llama/engine.h"
+
+namespace CLI {
+class App;
+}
+
+namespace kvpsi {
+
+/// What the command line says. The engine's own options are filled in place.
+struct RunOptions {
+  EngineOptions engine;
+  GenerateOptions generate;
+  PromptOptions prompt;
+  std::string prompt_file;
+
+  bool governor = true;
+  bool dry_run = false;
+  bool release = true;
+  TrimMode trim = TrimMode::off;
+  std::uint32_t keep = 64;
+  std::uint32_t tail = 256;
+  std::uint32_t min_prune = 64;
+  bool keep_or_tail_given = false;
+  std::uint64_t kv_min_bytes = 0;
+  std::uint64_t kv_max_bytes = 0;
+  std::string journal;
+  std::string psi_own;
+  std::string psi_parent;
+  std::string psi_system;
+
+  /// The pools are acted on, and KV memory follows tokens.
+  bool is_acting() const { return governor && !dry_run; }
+  /// llama.cpp's memory differs from stock.
+  bool is_elastic() const { return is_acting() && release; }
+  /// A governor thread runs, if only to record.
+  bool is_watching() const { return governor || !journal.empty(); }
+};
+
+/// Declares the options on `app`, writing into `options`, which must outlive the parse.
+void add_run_options(CLI::App& app, RunOptions& options);
+
+/// Reads the prompt file and finds what contradicts itself. Errors: invalid_argument naming the
+/// flags; not_found, permission, io for the prompt file.
+Result<void> complete_run_options(RunOptions& options);
+
+/// keep + tail must leave something to trim in a context of `n_ctx` tokens.
+Result<void> check_trim_window(const RunOptions& options, std::uint32_t n_ctx);
+
+}  // namespace kvpsi

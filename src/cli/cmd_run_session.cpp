@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// See cmd_run_session.h.
+#include "cli/cmd_run_session.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "journal/tick_json.h"
+
+namespace kvpsi {
+namespace {
+
+/// Tokens a second over the tokens since the last look, at least half a second apart.
+class SpeedMeter {
+ public:
+  double update(std::uint64_t now_us, std::uint32_t decoded) {
+    if (last_us_ == 0 || decoded < last_decoded_) restart(now_us, decoded);
+    if (now_us - last_us_ >= 500'000) {
+      tok_s_ = (decoded - last_decoded_) * 1e6 / static_cast<double>(now_us - last_us_);
+      restart(now_us, decoded);
+    }
+    return tok_s_;
+  }
+
+ private:
+  void restart(std::uint64_t now_us, std::uint32_t decoded) {
+    last_us_ = now_us;
+    last_decoded_ = decoded;
+  }
+  std::uint64_t last_us_ = 0;
+  std::uint32_t last_decoded_ = 0;
+  double tok_s_ = 0;
+};
+
+}  // namespace
+
+Result<void> RunSession::load() {
+  record_.start_us = monotonic_us();
+  const std::uint64_t cpu_start_us = process_cpu_us();
+  EngineOptions engine = options_.engine;
+  engine.on_load_progress = [this](float share) {
+    screen_.show_loading(share);
+    return !signals_.stop_flag().load();
+  };
+  set_elastic(options_.is_elastic());
+  auto loaded = Engine::load(engine);
+  if (!loaded) return std::unexpected(loaded.error());
+  engine_ = std::move(*loaded);
+  record_.loaded_us = monotonic_us();
+  record_.load_cpu_us = process_cpu_us() - cpu_start_us;
+  record_.model = options_.engine.model;
+  record_.model_bytes = engine_->model_bytes();
+  record_.n_ctx = engine_->n_ctx();
+  record_.n_batch = engine_->n_batch();
+  record_.threads = options_.engine.threads;
+  record_.seed = options_.generate.seed;
+  if (const auto hwm = hwm_bytes()) record_.hwm_after_load_bytes = *hwm;
+  const auto window = check_trim_window(options_, engine_->n_ctx());
+  if (!window) return window;
+  auto prompt = build_prompt(engine_->model(), options_.prompt);
+  if (!prompt) return std::unexpected(prompt.error());
+  prompt_ = std::move(*prompt);
+  return {};
+}
+
+Result<void> RunSession::attach() {
+  GovernOptions options;
+  options.trim = options_.trim;
+  options.keep = options_.keep;
+  options.tail = options_.tail;
+  options.min_prune = options_.min_prune;
+  options.release = options_.release;
+  if (options_.is_acting()) {
+    options.kv_min_bytes = options_.kv_min_bytes;
+    options.kv_max_bytes = options_.kv_max_bytes;
+  }
+  auto governed = GovernedContext::attach(engine_->model(), engine_->context(), options);
+  if (!governed) return std::unexpected(governed.error());
+  governed_ = std::move(*governed);
+  const auto ungoverned = governed_->ungoverned();
+  record_.ungoverned.assign(ungoverned.begin(), ungoverned.end());
+  record_.weights = governed_->weights();
+  record_.self_check = governed_->self_check();
+  return {};
+}
+
+void RunSession::start_governor() {
+  if (governor_ == nullptr) return;
+  governor_->start(governed_->pools(), record_.weights.file_bytes);
+  if (options_.governor) signals_.set_governor(governor_->governor());
+}
+
+std::string RunSession::make_status() const {
+  const auto tick = governor_->last_tick();
+  nlohmann::ordered_json status{
+      {"schema", "kvpsi.status/1"},
+      {"pid", ::getpid()},
+      {"command", "run"},
+      {"model", record_.model},
+      {"tick", tick ? nlohmann::ordered_json::parse(tick_to_json(*tick)) : nullptr},
+      {"weights",
+       {{"file_bytes", record_.weights.file_bytes}, {"anon_bytes", record_.weights.anon_bytes}}},
+      {"uptime_s", (monotonic_us() - record_.start_us) / 1'000'000}};
+  return status.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+void RunSession::start_status_server() {
+  if (governor_ == nullptr) return;
+  auto server = StatusServer::start(::getpid(), [this] { return make_status(); });
+  if (server) {
+    status_ = std::move(*server);
+  } else {
+    screen_.say(fmt::format("no `kvpsi status`: {}", describe(server.error())));
+  }
+}
+
+void RunSession::print_banner() {
+  if (!options_.governor) return;
+  screen_.say(fmt::format("pressure: {}", governor_->describe_source()));
+  if (options_.dry_run) screen_.say("dry run: nothing is given back, llama.cpp's memory is stock");
+  if (options_.is_elastic()) {
+    screen_.say(record_.self_check.ok
+                    ? fmt::format("self-check: {} came back",
+                                  format_bytes(record_.self_check.bytes_returned))
+                    : fmt::format("self-check FAILED, this run is not elastic: {}",
+                                  record_.self_check.what));
+  }
+  for (const std::string& clause : record_.ungoverned) screen_.say("not governed: " + clause);
+  if (options_.trim == TrimMode::eager) {
+    screen_.say(
+        fmt::format("trimming is on: when nothing else is left, context between the first "
+                    "{} and the last {} tokens is dropped, for good in this version",
+                    options_.keep, options_.tail));
+  }
+  if (options_.kv_max_bytes != 0) {
+    screen_.say(fmt::format("KV cap {}", format_bytes(options_.kv_max_bytes)));
+  }
+}
+
+void RunSession::follow_generation(GenerateOptions& generate, std::uint32_t prompt_tokens) {
+  generate.on_text = [this](std::string_view text) {
+    if (!screen_.show_text(text)) signals_.ask_stop();
+  };
+  auto meter = std::make_shared<SpeedMeter>();
+  generate.on_progress = [this, meter, prompt_tokens](std::uint32_t prefilled,
+                                                      std::uint32_t decoded) {
+    const double tok_s = meter->update(monotonic_us(), decoded);
+    if (!screen_.is_progress_due()) return;
+    const auto tick = governor_ == nullptr ? std::nullopt : governor_->last_tick();
+    screen_.show_progress({.prompt_tokens = prompt_tokens,
+                           .prefilled = prefilled,
+                           .predict = options_.generate.predict,
+                           .decoded = decoded,
+                           .tok_s = tok_s},
+                          tick ? &*tick : nullptr);
+  };
+}
+
+Result<void> RunSession::generate() {
+  GenerateOptions generate = options_.generate;
+  follow_generation(generate, static_cast<std::uint32_t>(prompt_.size()));
+  const auto prefill_start = psi_.read();
+  std::optional<PsiTotals> decode_start;
+  generate.on_decode_start = [this, &decode_start] { decode_start = psi_.read(); };
+  auto made = engine_->generate(prompt_, generate, governed_.get(), signals_.stop_flag());
+  const auto decode_end = psi_.read();
+  screen_.end_text();
+  if (!made) return std::unexpected(made.error());
+  record_.generation = std::move(*made);
+  if (prefill_start && decode_start && decode_end) {
+    record_.own_psi = OwnPsi{*prefill_start, *decode_start, *decode_end};
+  }
+  return {};
+}
+
+void RunSession::finish() {
+  status_.reset();
+  signals_.set_governor(nullptr);
+  if (governor_ != nullptr) {
+    governor_->stop();
+    record_.governor = governor_->record();
+    const auto journal = governor_->journal_status();
+    if (journal && journal->error) screen_.warn("the journal is cut: " + describe(*journal->error));
+  }
+  record_.context = governed_->measure();
+  if (const auto memory = read_own_memory()) record_.memory = *memory;
+}
+
+Result<RunRecord> RunSession::run() {
+  if (options_.is_watching()) {
+    auto opened = RunGovernor::open(options_);
+    if (!opened) return std::unexpected(opened.error());
+    governor_ = std::move(*opened);
+  }
+  auto done = load();
+  if (done) done = attach();
+  if (!done) return std::unexpected(done.error());
+  start_governor();
+  start_status_server();
+  print_banner();
+  done = generate();
+  finish();
+  if (!done) return std::unexpected(done.error());
+  return std::move(record_);
+}
+
+}  // namespace kvpsi
