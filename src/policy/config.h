@@ -61,9 +61,9 @@ struct PolicyConfig {
 
   // Need.
   double horizon_s = 2.25;
-  double psi_goal = 0.01;
-  double psi_gain = 0.01;
-  double psi_term_max = 10;
+  double unseen_some = 0.05;
+  double unseen_max_reserves = 4;
+  std::uint64_t unseen_max_doublings = 3;
 
   // Steps.
   std::uint64_t step_budget_us = 20'000;
@@ -153,14 +153,17 @@ void visit_fields(Visitor&& visit, C& c)
   visit(Field{"dwell_calm_us", "us", "quiet time before calm"}, c.dwell_calm_us);
 
   visit(Field{"horizon_s", "s", "how far losses are projected"}, c.horizon_s);
-  visit(Field{"psi_goal", "1", "own stall share that is fine"}, c.psi_goal);
-  visit(Field{"psi_gain", "1", "share of resident KV a unit of the PSI term asks"}, c.psi_gain);
-  visit(Field{"psi_term_max", "1", "the PSI term saturates here"}, c.psi_term_max);
+  visit(Field{"unseen_some", "1", "own stall share that disproves headroom"}, c.unseen_some);
+  visit(Field{"unseen_max_reserves", "1", "headroom above this many upper reserves is believed"},
+        c.unseen_max_reserves);
+  visit(Field{"unseen_max_doublings", "1", "how often a step that did not help is doubled"},
+        c.unseen_max_doublings);
 
   visit(Field{"step_budget_us", "us", "time a step may take"}, c.step_budget_us);
   visit(Field{"blanking_us", "us", "pause after a step"}, c.blanking_us);
   visit(Field{"recent_stall_us", "us", "a lossy step needs stall this recent"}, c.recent_stall_us);
-  visit(Field{"release_min_bytes", "bytes", "least free KV worth a release under pressure"},
+  visit(Field{"release_min_bytes", "bytes",
+              "least free KV worth a release of its own, and least that counts as a step"},
         c.release_min_bytes);
   visit(Field{"least_share_of_need", "1", "less than this is not worth a loss"},
         c.least_share_of_need);

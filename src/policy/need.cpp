@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Deficit and PSI term; see need.h.
+// Deficit against the upper reserve; see need.h.
 #include "policy/need.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "policy/arith.h"
@@ -11,35 +10,48 @@
 namespace kvpsi {
 namespace {
 
-/// What brings headroom back to its upper reserve once it is below the lower one, losses to others
-/// until the horizon included.
-std::uint64_t measure_deficit(const Signal& signal, const PolicyConfig& config) {
-  if (signal.headroom_bytes == std::numeric_limits<std::int64_t>::max()) return 0;
-  double projected = static_cast<double>(signal.headroom_bytes);
-  if (-signal.foreign_slope >= config.slope_floor_bytes_per_s) {
-    projected += signal.foreign_slope * config.horizon_s;
-  }
-  if (projected >= static_cast<double>(signal.reserve_low_bytes)) return 0;
-  return to_bytes(static_cast<double>(signal.reserve_high_bytes) - projected);
+constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
+
+/// Whether the stall is our own, and caused by the limit that the headroom was measured against.
+bool is_stalled_by_limit(const PolicyState& state, const Signal& signal,
+                         const PolicyConfig& config) {
+  return signal.origin == Origin::own && signal.reclaim_active &&
+         signal.some_fast >= config.unseen_some && state.previous.scope == Scope::group;
 }
 
-/// Stall of our own although headroom looks fine: somebody's file pages do not fit. Saturates
-/// early, because at a cliff a little missing memory stalls as much as a lot.
-std::uint64_t measure_psi_term(const Signal& signal, std::uint64_t kv_resident_bytes,
-                               const PolicyConfig& config) {
-  if (signal.origin != Origin::own || !signal.reclaim_active) return 0;
-  const double ratio = signal.some_fast / config.psi_goal;
-  const double term = std::min(ratio * ratio - 1, config.psi_term_max);
-  return to_bytes(static_cast<double>(kv_resident_bytes) * config.psi_gain * term);
+double aim_bytes(const PolicyState& state, const Signal& signal, const PolicyConfig& config) {
+  double aim = static_cast<double>(signal.reserve_high_bytes);
+  if (state.unseen_bytes == 0) return aim;
+  const std::uint64_t failed = minus(state.effective_steps, 1);
+  const std::uint64_t doublings =
+      std::min({failed, config.unseen_max_doublings, std::uint64_t{32}});
+  for (std::uint64_t i = 0; i < doublings; ++i) aim *= 2;
+  return aim;
 }
 
 }  // namespace
 
-std::uint64_t measure_need(const Signal& signal, std::uint64_t kv_resident_bytes, bool settled,
+void learn_unseen(PolicyState& state, const Signal& signal, bool settled,
+                  const PolicyConfig& config) {
+  if (state.level == Level::calm) state.unseen_bytes = 0;
+  if (!settled || state.trim.decision_id != 0 || !is_stalled_by_limit(state, signal, config))
+    return;
+  const double believed =
+      static_cast<double>(signal.reserve_high_bytes) * config.unseen_max_reserves;
+  const double left = static_cast<double>(signal.headroom_bytes);
+  if (left > 0 && left <= believed) state.unseen_bytes = to_bytes(left);
+}
+
+std::uint64_t measure_need(const PolicyState& state, const Signal& signal,
                            const PolicyConfig& config) {
-  const std::uint64_t deficit = measure_deficit(signal, config);
-  if (!settled) return deficit;
-  return std::max(deficit, measure_psi_term(signal, kv_resident_bytes, config));
+  if (signal.headroom_bytes == kUnknown) return 0;
+  double projected =
+      static_cast<double>(signal.headroom_bytes) - static_cast<double>(state.unseen_bytes);
+  if (-signal.foreign_slope >= config.slope_floor_bytes_per_s) {
+    projected += signal.foreign_slope * config.horizon_s;
+  }
+  if (projected >= static_cast<double>(signal.reserve_low_bytes)) return 0;
+  return to_bytes(aim_bytes(state, signal, config) - projected);
 }
 
 }  // namespace kvpsi

@@ -36,6 +36,7 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.sign_seen);
   hash.add(s.last_sign_us);
   hash.add(s.last_stall_us);
+  hash.add(s.unseen_bytes);
   for (const InFlight& release : s.releases) add_in_flight(hash, release);
   add_in_flight(hash, s.trim);
   hash.add(s.again_pools);
@@ -50,6 +51,7 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.episode_some);
   hash.add(s.effective_steps);
   hash.add(s.ineffective_steps);
+  hash.add(s.held_at_steps);
   hash.add(s.futile_until_us);
   hash.add(s.futile_hold_us);
   hash.add(s.last_tidy_us);

@@ -70,6 +70,9 @@ struct PolicyState {
   std::uint64_t last_sign_us = 0;   ///< 0 = never
   std::uint64_t last_stall_us = 0;  ///< last sample whose own interval held stall; 0 = never
 
+  // need
+  std::uint64_t unseen_bytes = 0;  ///< headroom that proved to be none
+
   // steps
   std::array<InFlight, kPoolKinds> releases;  ///< by PoolKind
   InFlight trim;
@@ -85,6 +88,7 @@ struct PolicyState {
   double episode_some = 0;     ///< stall share before the first step of the episode
   std::uint64_t effective_steps = 0;
   std::uint64_t ineffective_steps = 0;
+  std::uint64_t held_at_steps = 0;    ///< effective steps when the last hold began
   std::uint64_t futile_until_us = 0;  ///< 0 = not on hold
   std::uint64_t futile_hold_us = 0;   ///< length of the last hold, 0 = none in this episode
   std::uint64_t last_tidy_us = 0;

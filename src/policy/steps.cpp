@@ -51,8 +51,11 @@ void judge_trim(PolicyState& state, const Outcome& outcome, std::uint64_t now_us
   }
 }
 
-void end_step(PolicyState& state, const Outcome& outcome, std::uint64_t now_us) {
-  if (outcome.bytes_released == 0) return;
+/// A release of a few pages (scratch between two tokens) is no step whose effect must be awaited.
+void end_step(PolicyState& state, const Outcome& outcome, std::uint64_t now_us,
+              const PolicyConfig& config) {
+  const std::uint64_t least = outcome.verb == Verb::trim ? 1 : config.release_min_bytes;
+  if (outcome.bytes_released < least) return;
   const std::uint64_t ended_us = outcome.t_us == 0 ? now_us : std::min(outcome.t_us, now_us);
   if (ended_us < state.step_end_us) return;
   state.step_end_us = ended_us;
@@ -62,6 +65,7 @@ void end_step(PolicyState& state, const Outcome& outcome, std::uint64_t now_us) 
 void end_episode(PolicyState& state) {
   state.effective_steps = 0;
   state.ineffective_steps = 0;
+  state.held_at_steps = 0;
   state.futile_until_us = 0;
   state.futile_hold_us = 0;
   state.episode_some = 0;
@@ -86,7 +90,7 @@ void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t
     } else if (outcome.status == Status::more) {
       state.again_pools |= pool_bit(outcome.pool);
     }
-    end_step(state, outcome, now_us);
+    end_step(state, outcome, now_us, config);
   }
 }
 
@@ -120,10 +124,12 @@ void update_futility(PolicyState& state, const Signal& signal, std::uint64_t now
   if (state.level == Level::calm) return end_episode(state);
   if (state.effective_steps == 0 || !is_settled(state, now_us, config)) return;
   if (signal.some_fast <= state.episode_some * (1 - config.futile_drop)) return end_episode(state);
-  if (state.effective_steps < config.futile_steps || now_us < state.futile_until_us) return;
+  // After a hold one more step may show whether things have changed.
+  const bool tried = state.effective_steps >= std::max<std::uint64_t>(config.futile_steps, 1) &&
+                     state.effective_steps > state.held_at_steps;
+  if (!tried) return;
+  state.held_at_steps = state.effective_steps;
   start_hold(state, now_us, config);
-  // After the hold one more step may show whether things have changed.
-  state.effective_steps = config.futile_steps == 0 ? 0 : config.futile_steps - 1;
 }
 
 bool is_on_hold(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
