@@ -26,6 +26,9 @@ function(kvpsi_add_llama)
   set(GGML_BUILD_EXAMPLES OFF)
   set(GGML_CCACHE OFF)
   set(GGML_NATIVE ON)
+  # Linting the engine takes half an hour and changes nothing.
+  set(CMAKE_C_CLANG_TIDY "")
+  set(CMAKE_CXX_CLANG_TIDY "")
   set(GGML_OPENMP ON)
 
   set(sanitizer_flags "")
