@@ -57,7 +57,7 @@ std::string render_decision(const Json& tick) {
       "  level {}, last decision {}: {}, need {}, stalled {:.1f} % of the last 2 s\n",
       text_at(decision, "level"), number_at(decision, "id"), text_at(decision, "reason"),
       format_bytes(number_at(decision, "need_bytes")), share * 100);
-  const Json& actions = part(decision, "actions");
+  const Json& actions = part(tick, "actions");
   for (const Json& action : actions.is_array() ? actions : Json::array()) {
     const std::uint64_t bytes = number_at(action, "bytes");
     line += fmt::format("    {} {} {}\n", text_at(action, "verb"), text_at(action, "pool"),
