@@ -40,7 +40,7 @@ NAME     a model that is a folder
 REQUIRES llama
 RUN      mkdir d; $KVPSI run -m d -p x
 EXPECT   kvpsi run: d:
-EXIT     /2|3/
+EXIT     2
 
 NAME     a garbled model
 REQUIRES llama
@@ -148,25 +148,32 @@ NAME     a pressure file that is absent
 REQUIRES llama model
 RUN      $KVPSI run -m $MODEL -p y --psi-own absent
 EXPECT   kvpsi run: absent:
-EXIT     /2|3/
+EXIT     2
 
 NAME     a pressure file that is empty
 REQUIRES llama model
 RUN      : >psi; $KVPSI run -m $MODEL -p y --psi-own psi
 EXPECT   kvpsi run: psi:
-EXIT     /2|3/
+EXIT     2
 
 NAME     a pressure file that is garbled
 REQUIRES llama model
 RUN      echo 'some avg10=zero' >psi; $KVPSI run -m $MODEL -p y --psi-own psi
 EXPECT   kvpsi run: psi:
-EXIT     /2|3/
+EXIT     2
 
 NAME     a pressure file that is a folder
 REQUIRES llama model
 RUN      mkdir psi; $KVPSI run -m $MODEL -p y --psi-own psi
 EXPECT   kvpsi run: psi:
-EXIT     /2|3/
+EXIT     3
+
+NAME     a pressure file that may not be read
+REQUIRES llama root
+RUN      echo x >psi; chmod 600 psi; cp $KVPSI kvpsi; chmod 755 . kvpsi
+RUN      setpriv --reuid 65534 --clear-groups ./kvpsi run -m x -p y --psi-own psi
+EXPECT   /kvpsi run: psi: .*Permission denied/
+EXIT     3
 
 NAME     a FIFO stands in for a pressure file
 REQUIRES llama model
@@ -177,4 +184,4 @@ NAME     a journal in a folder that is not there
 REQUIRES llama model
 RUN      $KVPSI run -m $MODEL -p y --journal no/such/j.jsonl
 EXPECT   no/such/j.jsonl
-EXIT     /2|3/
+EXIT     2

@@ -50,7 +50,7 @@ EXPECT   no governed run has process id 4194303
 EXIT     1
 
 NAME     a configuration file sets an option and the environment beats it
-RUN      printf '[status]\npid = 4194304\n[bench]\ntrials = 3\n' >c.toml
+RUN      printf '[status]\npid = 4194304\n[run]\nthreads = 3\n' >c.toml
 RUN      $KVPSI status --config c.toml; KVPSI_PID=4194303 $KVPSI status --config c.toml
 EXPECT   no governed run has process id 4194304
 EXPECT   no governed run has process id 4194303
