@@ -11,9 +11,9 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
-# GoogleTest prints "<file>:<line>: Skipped" and then the reason; run_cases.py "SKIP <case>: <why>".
+# GoogleTest prints "<file>:<line>: Skipped" and then the reason; run_cases.py "SKIP <case> (<why>)".
 GTEST_SKIP = re.compile(r"^\S+:\d+: Skipped\n(.*)$", re.MULTILINE)
-CASE_SKIP = re.compile(r"^SKIP (.*)$", re.MULTILINE)
+CASE_SKIP = re.compile(r"^SKIP .* \((.*)\)$", re.MULTILINE)
 
 
 def read_results(path):
@@ -40,18 +40,19 @@ def main():
                 counts[state] += 1
                 if state == "failed":
                     failures.append(f"{preset}: {name}")
-                if state == "skipped":
-                    reasons = reasons or ["no reason given"]
-                    skips.setdefault("; ".join(reasons), []).append(f"{preset}: {name}")
-                elif reasons:
-                    skips.setdefault("; ".join(reasons), []).append(f"{preset}: {name} (in part)")
+                if state == "skipped" and not reasons:
+                    reasons = ["no reason given"]
+                for reason in reasons:
+                    skips.setdefault(reason, []).append(f"{preset}: {name}")
         except (OSError, ElementTree.ParseError) as error:
             failures.append(f"{preset}: no results ({error})")
     counts["failed"] = len(failures)
     print("== all presets")
     for reason, names in skips.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        print(f"skipped {names[0]}{more}: {reason}")
+        cases = "1 case" if len(names) == 1 else f"{len(names)} cases"
+        tests = sorted(set(names))
+        shown = ", ".join(tests[:4]) + (f", {len(tests) - 4} more" if len(tests) > 4 else "")
+        print(f"skipped {cases}: {reason} ({shown})")
     for failure in failures:
         print(f"failed {failure}")
     print(", ".join(f"{count} {state}" for state, count in counts.items()))

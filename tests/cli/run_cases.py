@@ -144,7 +144,7 @@ def main():
                        if (reason := find_missing(requirement, options))]
             if missing:
                 counts["skipped"] += 1
-                print(f"SKIP {name}: {'; '.join(missing)}")
+                print(f"SKIP {name} ({'; '.join(missing)})")
                 continue
             problems, output = check_case(case, options)
             counts["failed" if problems else "passed"] += 1
