@@ -11,7 +11,7 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
-# GoogleTest prints "<file>:<line>: Skipped" and then the reason; run_cases.py "SKIP <case> (<why>)".
+# GoogleTest prints "<file>:<line>: Skipped", then the reason; run_cases.py "SKIP <case> (<why>)".
 GTEST_SKIP = re.compile(r"^\S+:\d+: Skipped\n(.*)$", re.MULTILINE)
 CASE_SKIP = re.compile(r"^SKIP .* \((.*)\)$", re.MULTILINE)
 
