@@ -15,8 +15,8 @@ std::string describe_progress(const RunProgress& progress, const Tick* tick) {
   if (progress.decoded == 0) {
     line = fmt::format("prefill {}/{} tokens", progress.prefilled, progress.prompt_tokens);
   } else {
-    line = fmt::format("decode {}/{}  {:.1f} tok/s", progress.decoded, progress.predict,
-                       progress.tok_s);
+    line = fmt::format("decode {}/{}", progress.decoded, progress.predict);
+    if (progress.tok_s > 0) line += fmt::format("  {:.1f} tok/s", progress.tok_s);
   }
   if (tick == nullptr) return line;
   line += fmt::format(" | {}", name(tick->decision.level));
@@ -62,7 +62,7 @@ bool RunScreen::show_text(std::string_view text) {
   if (!is_terminal(STDOUT_FILENO)) return write_all(STDOUT_FILENO, text);
   line_.clear();
   const bool written = write_all(STDOUT_FILENO, text);
-  line_.redraw();
+  line_.redraw_after(text);
   return written;
 }
 

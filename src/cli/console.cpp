@@ -36,6 +36,27 @@ std::string_view code_of(Colour colour) {
   return "";
 }
 
+/// Decodes the character at `i` of valid UTF-8 and moves `i` behind it.
+char32_t next_character(std::string_view text, std::size_t& i) {
+  const auto lead = static_cast<unsigned char>(text[i++]);
+  char32_t character = lead < 0x80 ? lead
+                                   : lead & (lead >= 0xF0   ? 0x07U
+                                             : lead >= 0xE0 ? 0x0FU
+                                                            : 0x1FU);
+  while (i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) {
+    character = (character << 6) | (static_cast<unsigned char>(text[i++]) & 0x3FU);
+  }
+  return character;
+}
+
+/// The big blocks of Unicode's EastAsianWidth.txt with W or F.
+bool is_wide(char32_t c) {
+  return (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) ||
+         (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF) ||
+         (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+         (c >= 0x1F300 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x3FFFD);
+}
+
 }  // namespace
 
 bool write_all(int fd, std::string_view text) {
@@ -87,8 +108,9 @@ void StatusLine::update(std::uint64_t now_us, std::string_view text) {
     write_all(STDERR_FILENO, fmt::format("{}\n", text));
     return;
   }
-  text_ = text.substr(0, terminal_columns() - 1);
-  draw(text_);
+  const std::size_t columns = terminal_columns();
+  text_ = text.substr(0, columns - 1);
+  if (!below_ || text_column_ < columns) draw(text_);
 }
 
 void StatusLine::draw(std::string_view text) {
@@ -114,10 +136,26 @@ void StatusLine::share_terminal_with_text() {
   clear();
   below_ = live_;
   text_.clear();
+  text_column_ = 0;
 }
 
-void StatusLine::redraw() {
-  if (live_ && !shown_ && !text_.empty()) draw(text_);
+void StatusLine::redraw_after(std::string_view text) {
+  const std::size_t columns = terminal_columns();
+  text_column_ = column_after(text, text_column_, columns);
+  if (live_ && !shown_ && !text_.empty() && text_column_ < columns) draw(text_);
+}
+
+std::size_t column_after(std::string_view text, std::size_t column, std::size_t columns) {
+  for (std::size_t i = 0; i < text.size();) {
+    const char32_t character = next_character(text, i);
+    if (character == '\n' || character == '\r') {
+      column = 0;
+      continue;
+    }
+    const std::size_t width = is_wide(character) ? 2 : 1;
+    column = column + width > columns ? width : column + width;
+  }
+  return column;
 }
 
 std::string progress_bar(double share, std::size_t width) {

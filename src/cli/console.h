@@ -49,8 +49,10 @@ class StatusLine {
   /// From now on the cursor stands within text on the same terminal: the line is kept one below.
   void share_terminal_with_text();
 
-  /// Puts the line back after a clear() made way for a piece of text.
-  void redraw();
+  /// Puts the line back after a clear() made way for `text`. Not while the cursor hangs at the
+  /// right margin: terminals forget on restoring it that the next character belongs to the next
+  /// line.
+  void redraw_after(std::string_view text);
 
  private:
   void draw(std::string_view text);
@@ -62,7 +64,12 @@ class StatusLine {
   std::uint64_t last_us_ = 0;
   bool shown_ = false;
   std::string text_;
+  std::size_t text_column_ = 0;  ///< where the shared terminal's text ends
 };
+
+/// The column at which `text` ends on a terminal of `columns`, begun at `column`; `columns` itself
+/// when the last line is exactly full. East Asian wide characters and emoji count two.
+std::size_t column_after(std::string_view text, std::size_t column, std::size_t columns);
 
 /// Writes all of it with write(2). False when the descriptor does not take it.
 bool write_all(int fd, std::string_view text);
