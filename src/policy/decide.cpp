@@ -39,14 +39,14 @@ Decided decide(const PolicyState& state, const Observation& observation,
   result.signal = fuse(next, observation.sample, config);
   const LevelChange change = update_level(next, result.signal, now_us, dt_us, config);
   update_futility(next, result.signal, now_us, config);
-  learn_unseen(next, result.signal, is_settled(next, now_us, config), config);
+  learn_unseen(next, result.signal, now_us, config);
 
   const bool cut_short = next.again_pools != 0 || next.trim_again;
 
   Decision& decision = result.decision;
   decision.id = ++next.decisions;
   decision.level = next.level;
-  decision.need_bytes = measure_need(next, result.signal, config);
+  decision.need_bytes = measure_need(next, result.signal, now_us, config);
   choose_actions(next, Situation{observation, result.signal, change, config}, decision);
   decision.wake_after_us = choose_wake(next, result.signal, now_us, config);
   if (cut_short && !decision.actions.empty()) decision.wake_after_us = config.again_wake_us;

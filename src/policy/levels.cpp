@@ -35,6 +35,7 @@ bool update_signs(PolicyState& state, const Signal& signal, std::uint64_t now_us
   const bool sign = is_first_sign_size(signal, config);
   if (sign) state.last_sign_us = now_us;
   const bool first = sign && !state.sign_seen;
+  if (first) state.sign_since_us = now_us;
   state.sign_seen = first || is_within(now_us, state.last_sign_us, config.armed_for_us);
   return first;
 }

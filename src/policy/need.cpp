@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "policy/arith.h"
+#include "policy/steps.h"
 
 namespace kvpsi {
 namespace {
@@ -21,7 +22,6 @@ bool is_stalled_by_limit(const PolicyState& state, const Signal& signal,
 
 double aim_bytes(const PolicyState& state, const Signal& signal, const PolicyConfig& config) {
   double aim = static_cast<double>(signal.reserve_high_bytes);
-  if (state.unseen_bytes == 0) return aim;
   const std::uint64_t failed = minus(state.effective_steps, 1);
   const std::uint64_t doublings =
       std::min({failed, config.unseen_max_doublings, std::uint64_t{32}});
@@ -31,26 +31,32 @@ double aim_bytes(const PolicyState& state, const Signal& signal, const PolicyCon
 
 }  // namespace
 
-void learn_unseen(PolicyState& state, const Signal& signal, bool settled,
+void learn_unseen(PolicyState& state, const Signal& signal, std::uint64_t now_us,
                   const PolicyConfig& config) {
   if (state.level == Level::calm) state.unseen_bytes = 0;
-  if (!settled || state.trim.decision_id != 0 || !is_stalled_by_limit(state, signal, config))
-    return;
+  // One short stall, a neighbour reading a file, proves nothing yet.
+  const bool early = is_within(now_us, state.sign_since_us, config.blanking_us) ||
+                     !is_settled(state, now_us, config) || state.trim.decision_id != 0;
+  if (early || !is_stalled_by_limit(state, signal, config)) return;
   const double believed =
       static_cast<double>(signal.reserve_high_bytes) * config.unseen_max_reserves;
   const double left = static_cast<double>(signal.headroom_bytes);
   if (left > 0 && left <= believed) state.unseen_bytes = to_bytes(left);
 }
 
-std::uint64_t measure_need(const PolicyState& state, const Signal& signal,
+std::uint64_t measure_need(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                            const PolicyConfig& config) {
   if (signal.headroom_bytes == kUnknown) return 0;
-  double projected =
-      static_cast<double>(signal.headroom_bytes) - static_cast<double>(state.unseen_bytes);
+  const double low = static_cast<double>(signal.reserve_low_bytes);
+  double projected = static_cast<double>(signal.headroom_bytes);
   if (-signal.foreign_slope >= config.slope_floor_bytes_per_s) {
     projected += signal.foreign_slope * config.horizon_s;
   }
-  if (projected >= static_cast<double>(signal.reserve_low_bytes)) return 0;
+  if (projected < low) {
+    return to_bytes(static_cast<double>(signal.reserve_high_bytes) - projected);
+  }
+  projected -= static_cast<double>(state.unseen_bytes);
+  if (projected >= low || !is_settled(state, now_us, config)) return 0;
   return to_bytes(aim_bytes(state, signal, config) - projected);
 }
 

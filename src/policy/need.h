@@ -13,14 +13,16 @@
 namespace kvpsi {
 
 /// Learns what headroom does not show: file pages that others keep using look free, but are not.
-/// When our own group goes on stalling under its limit although the last step has had a whole
-/// window to help (`settled`), the headroom measured now is taken for none. Forgotten when calm.
-void learn_unseen(PolicyState& state, const Signal& signal, bool settled,
+/// When our own group goes on stalling under its limit, later than blanking_us after the first sign
+/// and a whole fast window after the last step, the headroom measured now is taken for none.
+/// Forgotten when calm.
+void learn_unseen(PolicyState& state, const Signal& signal, std::uint64_t now_us,
                   const PolicyConfig& config);
 
-/// The bytes that bring headroom, less what is unseen, back to its upper reserve once it is below
-/// the lower one; else 0. Steps that changed nothing double the reserve to aim for.
-std::uint64_t measure_need(const PolicyState& state, const Signal& signal,
+/// The bytes that bring headroom back to its upper reserve once it is below the lower one; else 0.
+/// What is unseen is subtracted from headroom when the last step has had its window; steps that
+/// changed nothing then double the reserve to aim for.
+std::uint64_t measure_need(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                            const PolicyConfig& config);
 
 }  // namespace kvpsi

@@ -34,6 +34,7 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.level);
   hash.add(s.quiet_since_us);
   hash.add(s.sign_seen);
+  hash.add(s.sign_since_us);
   hash.add(s.last_sign_us);
   hash.add(s.last_stall_us);
   hash.add(s.unseen_bytes);

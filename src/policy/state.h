@@ -67,6 +67,7 @@ struct PolicyState {
 
   // signs of pressure
   bool sign_seen = false;           ///< the first sign was answered and pressure is not over
+  std::uint64_t sign_since_us = 0;  ///< when that first sign came
   std::uint64_t last_sign_us = 0;   ///< 0 = never
   std::uint64_t last_stall_us = 0;  ///< last sample whose own interval held stall; 0 = never
 
