@@ -2,6 +2,8 @@
 // A small benchmark's results for the tests of report: numbers are made up, shapes are real.
 #pragma once
 
+#include <vector>
+
 #include "bench/results.h"
 
 namespace kvpsi::test {
@@ -29,9 +31,8 @@ inline Trial example_trial(std::uint32_t trial, Squeeze squeeze, Order order,
   return t;
 }
 
-inline BenchResults example_results() {
-  BenchResults results;
-  BenchContext& context = results.context;
+inline BenchContext example_context() {
+  BenchContext context;
   context.host = "box";
   context.kernel = "6.18.1";
   context.cpu = "2 x Example CPU";
@@ -65,34 +66,45 @@ inline BenchResults example_results() {
   s2.limit_bytes = 240ULL << 20;
   s2.limit_rule = "0.95 x (weights + base + live KV + neighbour)";
   context.squeezes = {s1, s2};
+  return context;
+}
 
-  results.trials.push_back(
-      example_trial(1, Squeeze::s1, Order::fixed_first, 0, Variant::unsqueezed, 38.5));
-  results.trials.push_back(
-      example_trial(1, Squeeze::s1, Order::fixed_first, 1, Variant::fixed, 3.2));
-  results.trials.back().own_psi = StallPct{41.3, 40.2};
-  results.trials.back().stop_reason = "time";
-  results.trials.back().decoded = 64;
-  results.trials.back().kv_bytes_resident_final = 180 << 20;
-  results.trials.push_back(
-      example_trial(1, Squeeze::s1, Order::fixed_first, 2, Variant::psi, 37.9));
-  results.trials.back().kv_bytes_released = 130 << 20;
-  results.trials.back().text_equal = true;
-  results.trials.push_back(example_trial(2, Squeeze::s2, Order::psi_first, 0, Variant::psi, 28.4));
-  results.trials.back().prunes = 1;
-  results.trials.back().tokens_trimmed = 1680;
-  results.trials.back().kv_final_tokens = 620;
-  results.trials.back().text_equal = false;
-  results.trials.push_back(example_trial(2, Squeeze::s2, Order::psi_first, 1, Variant::fixed, 4.3));
-  results.trials.back().exit = "oom-killed";
-  results.trials.back().oom_kills = 1;
-  results.trials.back().neighbour.reset();
-  results.trials.push_back(
-      example_trial(3, Squeeze::s2, Order::fixed_first, 0, Variant::fixed, 4.2));
-  results.trials.push_back(
-      example_trial(3, Squeeze::s2, Order::fixed_first, 1, Variant::psi, 27.0));
-  results.trials.back().reaction_ms = 310;
+inline void add_s1_trials(std::vector<Trial>& trials) {
+  using enum Variant;
+  trials.push_back(example_trial(1, Squeeze::s1, Order::fixed_first, 0, unsqueezed, 38.5));
+  trials.back().limit_bytes = 0;
+  trials.push_back(example_trial(1, Squeeze::s1, Order::fixed_first, 1, fixed, 3.2));
+  trials.back().own_psi = StallPct{41.3, 40.2};
+  trials.back().stop_reason = "time";
+  trials.back().decoded = 64;
+  trials.back().kv_bytes_resident_final = 180 << 20;
+  trials.push_back(example_trial(1, Squeeze::s1, Order::fixed_first, 2, psi, 37.9));
+  trials.back().kv_bytes_released = 130 << 20;
+  trials.back().text_equal = true;
+}
 
+inline void add_s2_trials(std::vector<Trial>& trials) {
+  using enum Variant;
+  trials.push_back(example_trial(2, Squeeze::s2, Order::psi_first, 0, psi, 28.4));
+  trials.back().prunes = 1;
+  trials.back().tokens_trimmed = 1680;
+  trials.back().kv_final_tokens = 620;
+  trials.back().text_equal = false;
+  trials.push_back(example_trial(2, Squeeze::s2, Order::psi_first, 1, fixed, 4.3));
+  trials.back().exit = "oom-killed";
+  trials.back().oom_kills = 1;
+  trials.back().neighbour.reset();
+  trials.push_back(example_trial(3, Squeeze::s2, Order::fixed_first, 0, fixed, 4.2));
+  trials.push_back(example_trial(3, Squeeze::s2, Order::fixed_first, 1, psi, 27.0));
+  trials.back().reaction_ms = 310;
+}
+
+/// One trial of S1 and two of S2, with a supported, an open and a contradicted claim.
+inline BenchResults example_results() {
+  BenchResults results;
+  results.context = example_context();
+  add_s1_trials(results.trials);
+  add_s2_trials(results.trials);
   results.verdicts = {
       {"S1 psi/unsqueezed tok_s", 0.984, 0.95, 1.01, std::nullopt, 3,
        "supported: psi keeps 0.98 of the unsqueezed speed"},

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <sstream>
 
-#include "example_results.h"
 #include "report/text_grid.h"
 #include "support/golden.h"
+#include "unit/report/example_results.h"
 
 namespace kvpsi {
 namespace {
