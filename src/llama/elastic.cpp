@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// The public face over GovernedState; see elastic.h.
+#include "llama/elastic.h"
+
+#include <malloc.h>
+
+#include <atomic>
+#include <utility>
+
+#include "base/bytes.h"
+#include "llama/governed_state.h"
+
+namespace kvpsi {
+
+namespace {
+
+std::atomic<bool> elastic{false};
+
+}  // namespace
+
+void set_elastic(bool on) {
+  elastic.store(on, std::memory_order_relaxed);
+  // A fixed threshold: glibc otherwise raises it to the size of the last freed mapping, and later
+  // buffers would lie in the heap, where malloc's own chunks share their pages.
+  if (on) mallopt(M_MMAP_THRESHOLD, static_cast<int>(kMiB));
+}
+
+bool is_elastic() { return elastic.load(std::memory_order_relaxed); }
+
+GovernedContext::GovernedContext(std::unique_ptr<GovernedState> state) : state_(std::move(state)) {}
+GovernedContext::~GovernedContext() = default;
+
+Result<std::unique_ptr<GovernedContext>> GovernedContext::attach(llama_model* model,
+                                                                 llama_context* context,
+                                                                 const GovernOptions& options) {
+  auto state = GovernedState::create(model, context, options);
+  if (!state) return std::unexpected(state.error());
+  return std::unique_ptr<GovernedContext>(new GovernedContext(std::move(*state)));
+}
+
+std::span<MemoryPool* const> GovernedContext::pools() { return state_->pools(); }
+std::span<const std::string> GovernedContext::ungoverned() const { return state_->ungoverned(); }
+SelfCheck GovernedContext::self_check() { return state_->self_check(); }
+WeightBytes GovernedContext::weights() const { return state_->weights(); }
+ContextMemory GovernedContext::measure() { return state_->measure(); }
+std::uint64_t GovernedContext::kv_cells_left() { return state_->kv_cells_left(); }
+std::uint64_t GovernedContext::make_room(std::uint32_t cells) { return state_->make_room(cells); }
+
+}  // namespace kvpsi
