@@ -96,11 +96,10 @@ struct PolicyConfig {
   std::uint64_t hash() const;
 };
 
-/// The field table of PolicyConfig; see model/sample.h for the contract.
+namespace detail {
+
 template <class Visitor, class C>
-void visit_fields(Visitor&& visit, C& c)
-  requires std::is_same_v<std::remove_const_t<C>, PolicyConfig>
-{
+void visit_seeing_fields(Visitor& visit, C& c) {
   visit(Field{"release_allowed", "bool", "free pages may be returned"}, c.release_allowed);
   visit(Field{"trim_allowed", "bool", "context may be dropped for good"}, c.trim_allowed);
   visit(Field{"kv_min_bytes", "bytes", "live KV never trimmed below this"}, c.kv_min_bytes);
@@ -136,7 +135,10 @@ void visit_fields(Visitor&& visit, C& c)
   visit(Field{"group_reserve_low_share", "1", "of a limit, to keep"}, c.group_reserve_low_share);
   visit(Field{"group_reserve_high_share", "1", "of a limit, to aim for"},
         c.group_reserve_high_share);
+}
 
+template <class Visitor, class C>
+void visit_level_fields(Visitor& visit, C& c) {
   visit(Field{"elevated_some", "1", "stall share that enters elevated"}, c.elevated_some);
   visit(Field{"high_some", "1", "stall share that enters high"}, c.high_some);
   visit(Field{"critical_full", "1", "full stall share that enters critical"}, c.critical_full);
@@ -158,7 +160,10 @@ void visit_fields(Visitor&& visit, C& c)
         c.unseen_max_reserves);
   visit(Field{"unseen_max_doublings", "1", "how often a step that did not help is doubled"},
         c.unseen_max_doublings);
+}
 
+template <class Visitor, class C>
+void visit_step_fields(Visitor& visit, C& c) {
   visit(Field{"step_budget_us", "us", "time a step may take"}, c.step_budget_us);
   visit(Field{"blanking_us", "us", "pause after a step"}, c.blanking_us);
   visit(Field{"recent_stall_us", "us", "a lossy step needs stall this recent"}, c.recent_stall_us);
@@ -184,6 +189,18 @@ void visit_fields(Visitor&& visit, C& c)
   visit(Field{"armed_wake_us", "us", "heartbeat under pressure"}, c.armed_wake_us);
   visit(Field{"armed_for_us", "us", "how long after the last sign"}, c.armed_for_us);
   visit(Field{"again_wake_us", "us", "heartbeat after a step cut by its budget"}, c.again_wake_us);
+}
+
+}  // namespace detail
+
+/// The field table of PolicyConfig; see model/sample.h for the contract.
+template <class Visitor, class C>
+void visit_fields(Visitor&& visit, C& c)
+  requires std::is_same_v<std::remove_const_t<C>, PolicyConfig>
+{
+  detail::visit_seeing_fields(visit, c);
+  detail::visit_level_fields(visit, c);
+  detail::visit_step_fields(visit, c);
 }
 
 inline std::uint64_t PolicyConfig::hash() const {
