@@ -42,6 +42,7 @@ struct Command {
 /// All subcommands, in the order of the help (commands.cpp).
 std::span<const Command> commands();
 
+RunCommand add_doctor(CLI::App& app, const CommonOptions& common);
 RunCommand add_run(CLI::App& app, const CommonOptions& common);
 RunCommand add_status(CLI::App& app, const CommonOptions& common);
 

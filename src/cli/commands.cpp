@@ -17,6 +17,7 @@ constexpr std::string_view kNoEngine =
     "this build has no llama.cpp: configure it with -DKVPSI_LLAMA=ON and build again";
 
 constexpr auto kCommands = std::to_array<Command>({
+    {"doctor", "look at this machine and say what would help, as commands", add_doctor},
     {"run", "generate text with memory governed by pressure", KVPSI_WITH_ENGINE(add_run),
      kNoEngine},
     {"status", "show what holds memory in a governed run", add_status},
