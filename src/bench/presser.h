@@ -48,7 +48,8 @@ inline constexpr std::uint64_t kPressMostRounds = 1'048'576;
 
 /// What is left: MemAvailable, or less where a memory group above this process has a limit (v2 and
 /// v1). `proc` and `sys_cgroup` are the mounts. Errors: io or malformed for an unreadable meminfo.
-Result<std::uint64_t> find_available_bytes(const std::string& proc = "/proc");
+Result<std::uint64_t> find_available_bytes(const std::string& proc = "/proc",
+                                           const std::string& sys_cgroup = "/sys/fs/cgroup");
 
 /// Checks, allocates, and works until the time is over or `stop` says so; `on_ready` is called
 /// once, after the first round over everything (all steps). One round touches one cache line of

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// See run_summary.h.
-#include "bench/run_summary.h"
+// See engine_summary.h.
+#include "bench/engine_summary.h"
 
 #include <cerrno>
 #include <fstream>
@@ -29,7 +29,7 @@ const Json& part(const Json& json, const char* key) {
   return found == json.end() || !found->is_object() ? none : *found;
 }
 
-void read_timing(const Json& json, RunSummary& summary) {
+void read_timing(const Json& json, EngineSummary& summary) {
   summary.start_us = number(json, "start_us");
   summary.loaded_us = number(json, "loaded_us");
   summary.prefill_start_us = number(json, "prefill_start_us");
@@ -40,7 +40,7 @@ void read_timing(const Json& json, RunSummary& summary) {
   summary.latency_ms = {real(latency, "p50"), real(latency, "p99"), real(latency, "max")};
 }
 
-void read_memory(const Json& json, RunSummary& summary) {
+void read_memory(const Json& json, EngineSummary& summary) {
   const Json& kv = part(json, "kv");
   summary.kv_live_bytes = number(kv, "live_bytes");
   summary.kv_resident_bytes = number(kv, "resident_bytes");
@@ -54,7 +54,7 @@ void read_memory(const Json& json, RunSummary& summary) {
   summary.weights_anon_bytes = number(memory, "weights_anon_bytes");
 }
 
-void read_governor(const Json& json, RunSummary& summary) {
+void read_governor(const Json& json, EngineSummary& summary) {
   summary.prunes = number(json, "prunes");
   summary.tokens_trimmed = number(json, "tokens_trimmed");
   summary.kv_bytes_released = number(json, "kv_bytes_released");
@@ -66,11 +66,11 @@ void read_governor(const Json& json, RunSummary& summary) {
   }
 }
 
-RunSummary read_document(const Json& json) {
+EngineSummary read_document(const Json& json) {
   if (json.value("schema", "") != "kvpsi.run/1") {
     throw Error{ErrorCode::malformed, "its schema is not kvpsi.run/1", {}};
   }
-  RunSummary summary;
+  EngineSummary summary;
   summary.exit = json.at("exit").get<std::string>();
   summary.stop_reason = json.value("stop_reason", "");
   summary.n_ctx = number(json, "n_ctx");
@@ -89,7 +89,7 @@ RunSummary read_document(const Json& json) {
 
 }  // namespace
 
-Result<RunSummary> parse_run_summary(std::string_view text, const std::string& path) {
+Result<EngineSummary> parse_engine_summary(std::string_view text, const std::string& path) {
   if (text.empty()) return fail(ErrorCode::malformed, "the run ended without a summary", path);
   try {
     return read_document(Json::parse(text));
@@ -101,12 +101,12 @@ Result<RunSummary> parse_run_summary(std::string_view text, const std::string& p
   }
 }
 
-Result<RunSummary> read_run_summary(const std::string& path) {
+Result<EngineSummary> read_engine_summary(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(ErrorCode::not_found, "cannot open the summary", path, errno);
   std::ostringstream text;
   text << file.rdbuf();
-  return parse_run_summary(text.str(), path);
+  return parse_engine_summary(text.str(), path);
 }
 
 }  // namespace kvpsi

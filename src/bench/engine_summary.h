@@ -12,7 +12,7 @@
 
 namespace kvpsi {
 
-struct RunSummary {
+struct EngineSummary {
   std::string exit;
   std::string stop_reason;
   std::uint64_t n_ctx = 0;
@@ -48,9 +48,9 @@ struct RunSummary {
 };
 
 /// Errors: malformed, saying what is missing. Parts that a stock run does not have stay at zero.
-Result<RunSummary> parse_run_summary(std::string_view json, const std::string& path = {});
+Result<EngineSummary> parse_engine_summary(std::string_view json, const std::string& path = {});
 
 /// Errors: not_found, malformed (an empty file too: the run ended without a summary).
-Result<RunSummary> read_run_summary(const std::string& path);
+Result<EngineSummary> read_engine_summary(const std::string& path);
 
 }  // namespace kvpsi

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// See calibrate.h.
+#include "bench/calibrate.h"
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+
+namespace kvpsi {
+namespace {
+
+constexpr std::uint64_t kMeasuringTokens = 16;
+constexpr std::uint64_t kPage = 4096;
+
+std::uint64_t share_of(double share, std::uint64_t bytes) {
+  const auto part = static_cast<std::uint64_t>(share * static_cast<double>(bytes));
+  return part / kPage * kPage;
+}
+
+std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
+Result<TrialOutcome> measure(const TrialHost& host, EngineSpec engine, const NeighbourSpec& spec,
+                             Variant variant, Squeeze squeeze) {
+  engine.variant = variant;
+  engine.n_predict = kMeasuringTokens;
+  TrialJob job;
+  job.run.variant = variant;
+  job.run.squeeze = squeeze;
+  job.engine = engine;
+  job.neighbour = spec;
+  job.stem = fmt::format("measure-{}-{}", name(squeeze), name(variant));
+  auto outcome = run_trial(host, job);
+  if (!outcome) return outcome;
+  if (outcome->trial.exit != "ok" || !outcome->summary) {
+    return fail(ErrorCode::io,
+                fmt::format("the measuring run of {} ended with '{}'{}{}", name(variant),
+                            outcome->trial.exit, outcome->notes.empty() ? "" : ": ",
+                            outcome->notes.empty() ? "" : outcome->notes.front()));
+  }
+  if (outcome->trial.peak_bytes == 0) {
+    return fail(ErrorCode::unsupported,
+                "this kernel does not tell the peak usage of a group (Linux 5.19 does): give "
+                "--limit-mib");
+  }
+  return outcome;
+}
+
+}  // namespace
+
+std::uint64_t limit_s1(std::uint64_t fixed_peak_bytes) {
+  return share_of(kS1Share, fixed_peak_bytes);
+}
+
+std::uint64_t limit_s2(const SqueezeContext& measured) {
+  return share_of(kS2Share, measured.weights_bytes + measured.base_bytes + measured.live_kv_bytes +
+                                measured.neighbour_bytes);
+}
+
+std::uint64_t limit_reference(std::uint64_t fixed_alone_peak_bytes, std::uint64_t neighbour_bytes) {
+  return neighbour_bytes / kPage * kPage + share_of(kS1Share, fixed_alone_peak_bytes);
+}
+
+void fill_floor(const EngineSummary& summary, std::uint64_t tokens, SqueezeContext& context) {
+  context.weights_bytes = summary.weights_file_bytes + summary.weights_anon_bytes;
+  context.base_bytes =
+      less(summary.rss_anon_bytes,
+           summary.kv_resident_bytes + summary.scratch_resident_bytes + summary.weights_anon_bytes);
+  context.live_kv_bytes = tokens * summary.kv_bytes_per_cell;
+}
+
+Result<void> calibrate(const TrialHost& host, const EngineSpec& engine,
+                       const NeighbourSpec& neighbour, std::uint64_t override_bytes,
+                       SqueezeContext& context) {
+  if (override_bytes > 0) {
+    context.limit_rule = "given by --limit-mib";
+    context.limit_bytes = override_bytes;
+    context.neighbour_bytes = neighbour.bytes();
+    return {};
+  }
+  const bool is_s2 = context.squeeze == Squeeze::s2;
+  const bool is_reference = context.squeeze == Squeeze::reference;
+  const auto measured = measure(host, engine, is_reference ? NeighbourSpec() : neighbour,
+                                is_s2 ? Variant::release_only : Variant::fixed, context.squeeze);
+  if (!measured) return std::unexpected(measured.error());
+  fill_floor(*measured->summary, engine.prompt_tokens + engine.n_predict, context);
+  context.neighbour_bytes = is_reference ? neighbour.bytes() : measured->neighbour_bytes;
+  if (is_s2) {
+    context.limit_rule =
+        fmt::format("{} x (weights + base + live KV + neighbour), measured", kS2Share);
+    context.limit_bytes = limit_s2(context);
+    return {};
+  }
+  context.fixed_peak_bytes = measured->trial.peak_bytes;
+  if (is_reference) {
+    context.limit_rule = fmt::format("neighbour + {} x peak of fixed alone, measured", kS1Share);
+    context.limit_bytes = limit_reference(context.fixed_peak_bytes, context.neighbour_bytes);
+  } else {
+    context.limit_rule = fmt::format("{} x peak of fixed with the neighbour, measured", kS1Share);
+    context.limit_bytes = limit_s1(context.fixed_peak_bytes);
+  }
+  return {};
+}
+
+}  // namespace kvpsi

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// See trial_record.h.
+#include "bench/trial_record.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+namespace kvpsi {
+namespace {
+
+double seconds_between(std::uint64_t begin_us, std::uint64_t end_us) {
+  return end_us > begin_us ? static_cast<double>(end_us - begin_us) / 1e6 : 0;
+}
+
+/// "ok", or why the run does not count.
+std::string describe_exit(const TrialFacts& facts, const std::optional<EngineSummary>& summary) {
+  const ChildExit exit = facts.engine_exit.value_or(ChildExit{0, SIGKILL});
+  if (facts.timed_out) {
+    return summary && summary->decoded > 0 ? "timeout" : "prefill-timeout";
+  }
+  if (exit.signal == SIGKILL && facts.oom_kills > 0) return "oom-killed";
+  if (!exit.is_ok()) return exit.describe();
+  if (!summary) return "no summary";
+  return summary->exit;
+}
+
+void fill_from_summary(const EngineSummary& summary, Trial& trial) {
+  trial.stop_reason = summary.stop_reason;
+  trial.prompt_tokens = summary.prompt_tokens;
+  trial.n_ctx = summary.n_ctx;
+  trial.decoded = summary.decoded;
+  trial.tok_s = summary.tok_s;
+  trial.latency_ms = summary.latency_ms;
+  trial.load_s = seconds_between(summary.start_us, summary.loaded_us);
+  trial.prefill_s = seconds_between(summary.prefill_start_us, summary.decode_start_us);
+  trial.prunes = summary.prunes;
+  trial.tokens_trimmed = summary.tokens_trimmed;
+  trial.tokens_lost = summary.tokens_trimmed;  // a trim is final as long as nothing is spilled
+  trial.kv_final_tokens = summary.kv_tokens_final;
+  trial.kv_bytes_resident_final = summary.kv_resident_bytes;
+  trial.kv_bytes_released = summary.kv_bytes_released;
+  trial.scratch_bytes_released = summary.scratch_bytes_released;
+  trial.reaction_ms = summary.reaction_ms;
+  trial.own_psi = summary.own_psi;
+  trial.hwm_bytes = summary.hwm_bytes;
+  trial.engine_cpu_us = summary.decode_cpu_us;
+  trial.decode_start_us = summary.decode_start_us;
+  trial.decode_end_us = summary.decode_end_us;
+}
+
+}  // namespace
+
+TrialOutcome make_outcome(const TrialJob& job, TrialFacts facts) {
+  TrialOutcome outcome;
+  Trial& trial = outcome.trial;
+  trial.trial = job.run.trial;
+  trial.squeeze = job.run.squeeze;
+  trial.order = job.run.order;
+  trial.position = job.run.position;
+  trial.variant = job.run.variant;
+  trial.n_ctx = job.engine.n_ctx;
+  trial.limit_bytes = job.limit_bytes;
+  trial.peak_bytes = facts.peak_bytes;
+  trial.oom_kills = facts.oom_kills;
+  trial.journal = "journal-" + job.stem + ".jsonl";
+
+  if (auto summary = read_engine_summary(facts.summary_path)) {
+    fill_from_summary(*summary, trial);
+    trial.external_psi = facts.external.within(trial.decode_start_us, trial.decode_end_us);
+    trial.neighbour = rate_within(facts.rounds, trial.decode_start_us, trial.decode_end_us);
+    trial.summary = "run-" + job.stem + ".json";
+    outcome.summary = std::move(*summary);
+  } else if (facts.engine_exit && facts.engine_exit->is_ok()) {
+    facts.notes.push_back(describe(summary.error()));
+  }
+  trial.exit = describe_exit(facts, outcome.summary);
+  if (trial.exit != "ok" && !facts.engine_words.empty()) {
+    facts.notes.push_back(facts.engine_words);
+  }
+  for (const auto& note : facts.notes) {
+    outcome.notes.push_back(fmt::format("{} {} trial {}: {}", name(trial.squeeze),
+                                        name(trial.variant), trial.trial, note));
+  }
+  outcome.neighbour_bytes = facts.neighbour_bytes;
+  return outcome;
+}
+
+}  // namespace kvpsi
