@@ -137,6 +137,10 @@ class Tidy:
             line = code.count("\n", 0, match.start()) + 1
             own = quote == '"' and any((self.root / top / name).is_file()
                                        for top in ("src", "tests"))
+            beside = path.parent / name
+            if quote == '"' and folder is None and beside.is_file():  # tests may say it short
+                name = str(beside.resolve().relative_to(self.root / "tests"))
+                own = True
             if own:
                 self.included_by.setdefault(name, set()).add(path)
             if folder:
