@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "base/bytes.h"
@@ -43,6 +45,12 @@ int run_run(RunOptions options, const CommonOptions& common) {
   for (const std::string& line : summary_lines(*record)) screen.say(line);
   if (common.json && !write_all(STDOUT_FILENO, summary_json(*record) + "\n")) {
     print_error("run", "cannot write the summary to stdout");
+    return kExitMachine;
+  }
+  // A reader that had enough is no failure; a full disk is.
+  if (screen.text_errno() != 0 && screen.text_errno() != EPIPE) {
+    print_error("run", fmt::format("cannot write the text to stdout: {}",
+                                   std::strerror(screen.text_errno())));
     return kExitMachine;
   }
   return kExitDone;

@@ -5,6 +5,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "base/bytes.h"
 #include "base/clock.h"
 
@@ -59,10 +61,11 @@ bool RunScreen::show_text(std::string_view text) {
   if (!text_started_ && is_terminal(STDOUT_FILENO)) line_.share_terminal_with_text();
   text_started_ = true;
   text_ends_line_ = text.ends_with('\n');
-  if (!is_terminal(STDOUT_FILENO)) return write_all(STDOUT_FILENO, text);
-  line_.clear();
+  const bool terminal = is_terminal(STDOUT_FILENO);
+  if (terminal) line_.clear();
   const bool written = write_all(STDOUT_FILENO, text);
-  line_.redraw_after(text);
+  if (!written && text_errno_ == 0) text_errno_ = errno;
+  if (terminal) line_.redraw_after(text);
   return written;
 }
 

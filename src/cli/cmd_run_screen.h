@@ -40,8 +40,11 @@ class RunScreen {
   void show_progress(const RunProgress& progress, const Tick* tick);
   bool is_progress_due();
 
-  /// Text of the model for stdout. False when nobody reads it any more.
+  /// Text of the model for stdout. False when it cannot be written: see text_errno().
   bool show_text(std::string_view text);
+
+  /// Why text was lost: EPIPE when nobody reads it any more, ENOSPC ...; 0 if none was.
+  int text_errno() const { return text_errno_; }
 
   /// Ends the text with a line feed if it has none, and takes the status line away.
   void end_text();
@@ -52,6 +55,7 @@ class RunScreen {
   StatusLine line_;
   bool text_started_ = false;
   bool text_ends_line_ = true;
+  int text_errno_ = 0;
 };
 
 }  // namespace kvpsi
