@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <numeric>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "linux/pages.h"
 #include "llama-kv-cache.h"
@@ -108,9 +109,13 @@ std::uint64_t KvPool::resident_now() const {
 void KvPool::correct_residue() {
   if (!residue_stale_ || !elastic_ || map_.reserved_bytes() > kMaxMeasuredBytes) return;
   residue_stale_ = false;
-  if (const auto measured = resident_exclusive_bytes(map_.whole_pages())) {
-    residue_bytes_ = to_signed(*measured) - to_signed(resident_by_arithmetic());
+  const auto measured = resident_exclusive_bytes(map_.whole_pages());
+  if (!measured) return;
+  const std::uint64_t expected = resident_by_arithmetic() + 2 * layout_.tensors * page_bytes();
+  if (*measured > expected + kMiB && cells_.touched() < cells_.total() && !swept_all_) {
+    cells_.note_all();  // pages nobody wrote a row to, as huge pages bring them: take all next time
   }
+  residue_bytes_ = to_signed(*measured) - to_signed(resident_by_arithmetic());
 }
 
 std::uint64_t KvPool::cells_above_floor() const {
@@ -190,7 +195,10 @@ Outcome KvPool::release(std::uint64_t budget_us) {
     return outcome;
   }
   if (idle == 0) return outcome;
-  if (resume_at_ == 0) pass_idle_cells_ = idle;
+  if (resume_at_ == 0) {
+    pass_idle_cells_ = idle;
+    swept_all_ = cells_.touched() == cells_.total();
+  }
   return release_from(map_.free_pages(cells_.free_runs(map_.cells_per_page())), budget_us);
 }
 

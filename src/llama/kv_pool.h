@@ -82,6 +82,7 @@ class KvPool final : public GatedPool {
   bool copy_pending_ = false;          ///< a stream's cells look free but are still to be copied
   std::int64_t residue_bytes_ = 0;     ///< measured minus computed residency
   bool residue_stale_ = true;          ///< measure at the next look
+  bool swept_all_ = false;             ///< the last release covered every free page
   std::uintptr_t resume_at_ = 0;       ///< where an unfinished release goes on; 0 = from the start
   std::uint64_t pass_idle_cells_ = 0;  ///< touched free cells when that release began
 };
