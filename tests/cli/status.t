@@ -19,7 +19,7 @@ EXIT     3
 NAME     a running run shows what holds memory
 REQUIRES model llama
 RUN      $KVPSI run -m $MODEL -p Once -n 4000 -c 8192 -t 1 --ignore-eos -q >/dev/null & run=$!
-RUN      for i in $(seq 100); do $KVPSI status --pid $run >table 2>/dev/null && grep -q 'last decision [1-9]' table && break; sleep 0.1; done
+RUN      for i in $(seq 100); do $KVPSI status --pid $run >table 2>/dev/null && grep -q ' [1-9][0-9]* of 8192 cells' table && break; sleep 0.1; done
 RUN      cat table; $KVPSI status --pid $run --json; kill -INT $run; wait $run
 EXPECT   /process [0-9]+, kvpsi run, up [0-9]+ s/
 EXPECT   /weights, file +[0-9.]+ MiB/
