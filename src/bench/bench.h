@@ -28,6 +28,8 @@ struct SqueezeOptions {
   std::uint64_t limit_bytes = 0;  ///< 0 = measured
   double time_max_s = 20;
   Scope scope = Scope::automatic;
+
+  Squeeze squeeze() const { return plan.squeeze; }
 };
 
 struct BenchOptions {

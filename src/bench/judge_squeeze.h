@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// What needs all runs of a squeeze at once: whether pressure arose at all, and whether the governed
+// text is the ungoverned one. Pure. Next hop: bench.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "bench/results.h"
+
+namespace kvpsi {
+
+/// Least share of stalled time, in percent, that counts as pressure.
+inline constexpr double kPressurePct = 0.5;
+
+/// True if a squeezed run shows stall around it or an OOM kill. Where fixed did not run and there
+/// is a limit, true: psi may well keep out of any stall. True also where stall was not measured.
+bool pressure_arose(const BenchResults& results, const SqueezeContext& context);
+
+/// Sets text_equal of the squeeze's trials. texts[i] belongs to results.trials[i]; the reference is
+/// the longest text of a stock run with the full prompt.
+void compare_texts(BenchResults& results, std::span<const std::string> texts, Squeeze squeeze);
+
+}  // namespace kvpsi

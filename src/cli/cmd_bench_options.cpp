@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+// See cmd_bench_options.h.
+#include "cli/cmd_bench_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/gguf_file.h"
+#include "cli/model_path.h"
+#include "cli/options.h"
+
+namespace kvpsi {
+namespace {
+
+constexpr std::uint64_t kMany = 1ULL << 31;
+
+void add_reference_options(CLI::App& app, BenchCommand& command) {
+  const auto by_squeeze = [](CLI::Option* option) { option->default_str("by squeeze"); };
+  by_squeeze(add_number_option(app, "-c,--ctx-size", command.n_ctx, 1, kMany,
+                               "Context (S1 8192, reference 2048, S2 prompt + answer)"));
+  by_squeeze(add_number_option(app, "-n,--predict", command.n_predict, 1, kMany,
+                               "Tokens to decode (300, reference 1536)"));
+  by_squeeze(add_number_option(app, "--prompt-tokens", command.prompt_tokens, 1, kMany,
+                               "Tokens of the prompt (2000, reference 384)"));
+  add_number_option(app, "--keep", command.keep, 0, kMany, "First tokens that trim never drops");
+  add_number_option(app, "--tail", command.tail, 1, kMany, "Last tokens that trim never drops");
+  add_number_option(app, "--min-prune", command.min_prune, 1, kMany,
+                    "Trim at least this many tokens or none");
+  by_squeeze(add_number_option(app, "--pressure-mib", command.pressure_mib, 1, 1 << 20,
+                               "Memory of the neighbour (100, reference 6000)"));
+  by_squeeze(add_number_option(app, "--pressure-step-mib", command.pressure_step_mib, 1, 1 << 20,
+                               "It grows by this much a second (at once, reference 1024)"));
+  by_squeeze(add_number_option(app, "--pressure-warmup-s", command.pressure_warmup_s, 0, 600,
+                               "It starts this long after the engine (before it, reference 10)"));
+  app.add_option("--variant-order", command.order, "Which of fixed and psi runs first")
+      ->type_name("fixed-first|psi-first|both|random")
+      ->default_str("both");
+  add_number_option(app, "--variant-cooldown-s", command.cooldown_s, 0, 600,
+                    "Seconds of rest before each run");
+  app.add_option("--out-dir", command.out_dir, "Where results go")
+      ->type_name("DIR")
+      ->default_str("kvpsi-out/bench");
+  app.add_flag("--preflight-only", command.preflight_only,
+               "Only look at the machine, as kvpsi doctor does");
+}
+
+void add_own_options(CLI::App& app, BenchCommand& command) {
+  app.add_option("-m,--model", command.model, "Model file (GGUF)")
+      ->type_name("FILE")
+      ->default_str("the one make fetches");
+  auto* demo =
+      app.add_flag("--demo", command.demo, "S1 once, S2 in both orders once; at most 8 minutes");
+  app.add_flag("--full", command.full, "S1 and S2, 5 trials an order; at most an hour")
+      ->excludes(demo);
+  app.add_option("--squeeze", command.squeezes, "What to run: S1, S2, reference, comma-separated")
+      ->type_name("LIST")
+      ->default_str("S1,S2");
+  app.add_option("--variants", command.variants,
+                 "unsqueezed, fixed, psi, release-only, trim-only, small; comma-separated")
+      ->type_name("LIST")
+      ->default_str("by squeeze");
+  add_choice_option<Scope>(
+      app, "--scope", command.scope,
+      {{"auto", Scope::automatic}, {"cgroup", Scope::cgroup}, {"system", Scope::system}},
+      "Squeeze a group, or the whole machine (reference only)");
+  add_number_option(app, "--limit-mib", command.limit_mib, 1, 1 << 24,
+                    "Limit of the group instead of a measured one")
+      ->default_str("measured");
+  add_number_option(app, "--trials", command.trials, 1, 1000, "Trials an order")->default_str("3");
+  add_number_option(app, "--time-max", command.time_max_s, 1, 3600,
+                    "Longest decoding of a run in seconds")
+      ->default_str("20, reference 120");
+  add_number_option(app, "--seed", command.seed, 0, UINT64_MAX, "Of prompt, plan and intervals");
+  add_number_option(app, "-t,--threads", command.threads, 1, 512, "Threads of the engine");
+}
+
+/// What runs under a squeeze where the command does not say.
+std::vector<Variant> default_variants(Squeeze squeeze, bool full) {
+  using enum Variant;
+  switch (squeeze) {
+    case Squeeze::s1:
+      return full ? std::vector{unsqueezed, fixed, psi, release_only}
+                  : std::vector{unsqueezed, fixed, psi};
+    case Squeeze::s2:
+      return full ? std::vector{fixed, psi, small, trim_only} : std::vector{fixed, psi, small};
+    case Squeeze::reference:
+      break;
+  }
+  return {fixed, psi};
+}
+
+std::uint64_t or_default(std::uint64_t value, std::uint64_t fallback) {
+  return value > 0 ? value : fallback;
+}
+
+NeighbourSpec make_neighbour(const BenchCommand& command, bool is_reference, Scope scope) {
+  NeighbourSpec spec;
+  const std::uint64_t bytes = or_default(command.pressure_mib, is_reference ? 6000 : 100) * kMiB;
+  if (is_reference) {
+    spec.anon_bytes = bytes;
+    spec.force = scope == Scope::cgroup;  // there the limit was made for it
+  } else {
+    spec = split_neighbour(bytes);
+  }
+  spec.step_bytes = or_default(command.pressure_step_mib, is_reference ? 1024 : 0) * kMiB;
+  spec.warmup_s =
+      command.pressure_warmup_s >= 0 ? command.pressure_warmup_s : (is_reference ? 10 : 0);
+  return spec;
+}
+
+Result<SqueezeOptions> make_squeeze(const BenchCommand& command, Squeeze squeeze) {
+  const bool is_reference = squeeze == Squeeze::reference;
+  SqueezeOptions options;
+  options.plan.squeeze = squeeze;
+  options.plan.variants = default_variants(squeeze, command.full);
+  if (!command.variants.empty()) {
+    auto variants = parse_variants(command.variants);
+    if (!variants) return std::unexpected(variants.error());
+    options.plan.variants = std::move(*variants);
+  }
+  options.plan.trials_per_order = command.trials > 0 ? command.trials
+                                  : command.demo     ? 1
+                                  : command.full     ? 5
+                                                     : 3;
+  if (command.demo && squeeze == Squeeze::s1) options.plan.orders = OrderChoice::fixed_first;
+  if (!command.order.empty()) {
+    const auto order = parse_order_choice(command.order);
+    if (!order) return std::unexpected(order.error());
+    options.plan.orders = *order;
+  }
+  options.n_ctx = command.n_ctx > 0 ? command.n_ctx : is_reference ? 2048 : 0;
+  options.n_predict = or_default(command.n_predict, is_reference ? 1536 : 300);
+  options.prompt_tokens = or_default(command.prompt_tokens, is_reference ? 384 : 2000);
+  options.neighbour = make_neighbour(command, is_reference, command.scope);
+  options.limit_bytes = command.limit_mib * kMiB;
+  options.time_max_s = command.time_max_s > 0 ? command.time_max_s : is_reference ? 120 : 20;
+  options.scope = command.scope;
+  return options;
+}
+
+Result<std::string> find_model(const BenchCommand& command) {
+  const std::string path = command.model.empty() ? cached_model_path() : command.model;
+  if (const auto file = read_gguf_file(path); !file) {
+    Error error = file.error();
+    if (command.model.empty()) {
+      error.what += "; fetch it with `scripts/fetch.sh model`, or name one by --model";
+    }
+    return std::unexpected(error);
+  }
+  return path;
+}
+
+}  // namespace
+
+void add_bench_options(CLI::App& app, BenchCommand& command) {
+  add_own_options(app, command);
+  add_reference_options(app, command);
+}
+
+Result<BenchOptions> make_bench_options(const BenchCommand& command) {
+  BenchOptions options;
+  std::string squeezes = command.squeezes;
+  if (squeezes.empty()) squeezes = command.scope == Scope::system ? "reference" : "S1,S2";
+  const auto named = parse_squeezes(squeezes);
+  if (!named) return std::unexpected(named.error());
+  for (const Squeeze squeeze : *named) {
+    auto made = make_squeeze(command, squeeze);
+    if (!made) return std::unexpected(made.error());
+    options.squeezes.push_back(std::move(*made));
+  }
+  auto model = find_model(command);
+  if (!model) return std::unexpected(model.error());
+  options.model = std::move(*model);
+  options.out_dir = !command.out_dir.empty() ? command.out_dir
+                    : command.demo           ? "kvpsi-out/demo"
+                    : command.full           ? "kvpsi-out/full"
+                                             : "kvpsi-out/bench";
+  options.flags = describe_flags(command);
+  options.seed = command.seed;
+  options.threads = command.threads;
+  options.keep = command.keep;
+  options.tail = command.tail;
+  options.min_prune = command.min_prune;
+  options.cooldown_s = command.cooldown_s;
+  return options;
+}
+
+std::string describe_flags(const BenchCommand& command) {
+  const BenchCommand plain;
+  std::string text = "bench";
+  const auto add = [&](const char* flag, const auto& value, const auto& usual) {
+    if (value != usual) text += fmt::format(" {} {}", flag, value);
+  };
+  if (command.demo) text += " --demo";
+  if (command.full) text += " --full";
+  if (command.scope != plain.scope) {
+    text += command.scope == Scope::cgroup ? " --scope cgroup" : " --scope system";
+  }
+  add("--squeeze", command.squeezes, plain.squeezes);
+  add("--variants", command.variants, plain.variants);
+  add("--variant-order", command.order, plain.order);
+  add("--trials", command.trials, plain.trials);
+  add("-c", command.n_ctx, plain.n_ctx);
+  add("-n", command.n_predict, plain.n_predict);
+  add("--prompt-tokens", command.prompt_tokens, plain.prompt_tokens);
+  add("--pressure-mib", command.pressure_mib, plain.pressure_mib);
+  add("--pressure-step-mib", command.pressure_step_mib, plain.pressure_step_mib);
+  add("--pressure-warmup-s", command.pressure_warmup_s, plain.pressure_warmup_s);
+  add("--limit-mib", command.limit_mib, plain.limit_mib);
+  add("--time-max", command.time_max_s, plain.time_max_s);
+  add("--variant-cooldown-s", command.cooldown_s, plain.cooldown_s);
+  add("--keep", command.keep, plain.keep);
+  add("--tail", command.tail, plain.tail);
+  add("--min-prune", command.min_prune, plain.min_prune);
+  add("--seed", command.seed, plain.seed);
+  add("--threads", command.threads, plain.threads);
+  return text;
+}
+
+}  // namespace kvpsi
