@@ -48,7 +48,7 @@ Wake KernelSource::wait(std::uint64_t timeout_us) {
     bool is_triggered = false;
     const PollSet reported = polls_;
     for (const pollfd& polled : reported) is_triggered |= handle_polled(polled);
-    if (own_.is_lost() || parent_.is_lost() || system_.is_lost()) {
+    if (is_any_lost()) {
       rebuild_polls();  // before the next poll, which would report a dead descriptor again
       recover(monotonic_us());
     }
@@ -75,7 +75,7 @@ bool KernelSource::handle_polled(const pollfd& polled) {
 Sample KernelSource::sample() {
   Sample sample;
   sample.t_us = monotonic_us();
-  if (sample.t_us - checked_us_ >= kCheckEveryUs) recover(sample.t_us);
+  if (is_any_lost() || sample.t_us - checked_us_ >= kCheckEveryUs) recover(sample.t_us);
   sample.psi_own = own_.sample(buffer_);
   sample.psi_parent = parent_.sample(buffer_);
   sample.psi_system = system_.sample(buffer_);
@@ -89,7 +89,7 @@ Sample KernelSource::sample() {
   sample.group_refault_pages_total = group.refault_pages_total;
   is_group_lost_ |= group.is_lost;
   // A lost input has closed its descriptors, whose numbers may soon mean something else.
-  if (own_.is_lost() || parent_.is_lost() || system_.is_lost()) rebuild_polls();
+  if (is_any_lost()) rebuild_polls();
   sample.own_file_wanted_bytes = file_wanted_bytes_.load();
   return sample;
 }
@@ -105,15 +105,22 @@ bool KernelSource::has_moved() {
 }
 
 void KernelSource::recover(std::uint64_t now_us) {
-  if (now_us - checked_us_ < kCheckEveryUs) return;
-  checked_us_ = now_us;
-  const bool is_group_gone = own_.is_lost() || parent_.is_lost() || is_group_lost_ || has_moved();
-  if (!is_group_gone && !system_.is_lost()) return;
+  bool is_moved = false;
+  if (now_us - checked_us_ >= kCheckEveryUs) {
+    checked_us_ = now_us;
+    is_moved = has_moved();
+  }
+  const bool may_try = now_us - recovered_us_ >= kCheckEveryUs;
+  if (!is_moved && !(is_any_lost() && may_try)) return;
+  recovered_us_ = now_us;
   // A failure leaves the input lost or absent, which the facts tell; time alone wakes us then.
-  if (is_group_gone) [[maybe_unused]]
-    const auto group = open_group_inputs();
-  if (system_.is_lost()) [[maybe_unused]]
-    const auto system = open_system_input();
+  if (is_moved || own_.is_lost() || parent_.is_lost() || is_group_lost_) {
+    if (!is_moved) has_moved();  // remember the path that is now opened
+    [[maybe_unused]] const auto group = open_group_inputs();
+  }
+  if (system_.is_lost()) {
+    [[maybe_unused]] const auto system = open_system_input();
+  }
   rebuild_polls();
   publish_facts();
 }

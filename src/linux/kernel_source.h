@@ -26,22 +26,24 @@ namespace kvpsi {
 /// Every path that a sample is read from. An empty one is found by itself; the three PSI paths may
 /// name a plain file, a FIFO or an AF_UNIX stream socket.
 struct KernelPaths {
-  CgroupRoots roots;
-  std::string psi_own;      ///< default: memory.pressure of the own v2 group, unless it is the root
-  std::string psi_parent;   ///< default: of the nearest ancestor below the root that can be read
-  std::string psi_system;   ///< default: <proc>/pressure/memory
-  std::string meminfo;      ///< default: <proc>/meminfo
-  std::string vmstat;       ///< default: <proc>/vmstat
-  std::string self_status;  ///< default: <proc>/self/status
-  std::string self_stat;    ///< default: <proc>/self/stat
+  CgroupRoots roots = {};
+  /// Default: memory.pressure of the own v2 group, unless that is the root.
+  std::string psi_own = {};
+  /// Default: of the nearest ancestor below the root that can be read; see find_parent_pressure.
+  std::string psi_parent = {};
+  std::string psi_system = {};   ///< default: <proc>/pressure/memory
+  std::string meminfo = {};      ///< default: <proc>/meminfo
+  std::string vmstat = {};       ///< default: <proc>/vmstat
+  std::string self_status = {};  ///< default: <proc>/self/status
+  std::string self_stat = {};    ///< default: <proc>/self/stat
 };
 
 struct KernelSourceOptions {
-  KernelPaths paths;
+  KernelPaths paths = {};
   bool use_triggers = true;  ///< false: wait() ends by time, streams and wake() alone
   /// The values of MEMORY_PRESSURE_WATCH and MEMORY_PRESSURE_WRITE; see pressure_watch.h.
-  std::string watch_path;
-  std::string watch_write_base64;
+  std::string watch_path = {};
+  std::string watch_write_base64 = {};
 };
 
 /// What was found, for doctor and status.
@@ -84,6 +86,9 @@ class KernelSource final : public PressureSource {
   Result<void> open_system_input();
   void recover(std::uint64_t now_us);
   bool has_moved();
+  bool is_any_lost() const {
+    return own_.is_lost() || parent_.is_lost() || system_.is_lost() || is_group_lost_;
+  }
   bool handle_polled(const pollfd& polled);
   void rebuild_polls();
   void publish_facts();
@@ -103,7 +108,8 @@ class KernelSource final : public PressureSource {
   UniqueFd wake_fd_;
   PollSet polls_;
   std::vector<char> buffer_;
-  std::uint64_t checked_us_ = 0;
+  std::uint64_t checked_us_ = 0;    ///< when the own group's path was last compared
+  std::uint64_t recovered_us_ = 0;  ///< when lost inputs were last looked for
   std::atomic<std::uint64_t> file_wanted_bytes_{0};
   mutable std::mutex facts_mutex_;
   KernelSourceFacts facts_;

@@ -17,8 +17,8 @@ namespace kvpsi {
 
 /// A checked request to watch.
 struct PressureWatchSpec {
-  std::string path;        ///< absolute and normal; a kernel pressure file, a FIFO or a socket
-  std::string write_data;  ///< decoded; written once after opening; may be empty
+  std::string path;             ///< absolute and normal; a kernel pressure file, a FIFO or a socket
+  std::string write_data = {};  ///< decoded; written once after opening; may be empty
 };
 
 /// Checks the two values of the protocol; an unset variable is an empty string.
