@@ -63,7 +63,8 @@ function(kvpsi_add_gtest name label engine)
   if(label MATCHES "fault")
     set(serial TRUE)
   endif()
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+      DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
       PROPERTIES LABELS "${label}" TIMEOUT 300 RUN_SERIAL ${serial})
 endfunction()
 
