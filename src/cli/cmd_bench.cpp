@@ -5,10 +5,12 @@
 #include <memory>
 #include <vector>
 
+#include "cli/cmd_bench_at_rest.h"
 #include "cli/cmd_bench_options.h"
 #include "cli/cmd_bench_screen.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/model_path.h"
 #include "cli/stop_flag.h"
 #include "linux/cgroup.h"
 
@@ -26,6 +28,13 @@ int run_preflight(const BenchCommand& command, const CommonOptions& common) {
 
 int run_bench_command(const BenchCommand& command, const CommonOptions& common) {
   if (command.preflight_only) return run_preflight(command, common);
+  if (command.at_rest) {
+    return run_at_rest({.model = command.model.empty() ? cached_model_path() : command.model,
+                        .pairs = command.at_rest_pairs,
+                        .threads = command.threads,
+                        .seed = command.seed},
+                       common);
+  }
   auto options = make_bench_options(command);
   if (!options) return report_error("bench", options.error());
   const auto location = find_cgroup(CgroupRoots{});

@@ -53,6 +53,11 @@ void add_own_options(CLI::App& app, BenchCommand& command) {
       ->default_str("the one make fetches");
   auto* demo =
       app.add_flag("--demo", command.demo, "S1 once, S2 in both orders once; at most 8 minutes");
+  app.add_flag("--at-rest", command.at_rest,
+               "What governing costs without any squeeze: paired blocks in one process")
+      ->excludes(demo);
+  add_number_option(app, "--at-rest-pairs", command.at_rest_pairs, 3, 900,
+                    "Pairs of blocks for --at-rest");
   app.add_flag("--full", command.full, "S1 and S2, 5 trials an order; at most an hour")
       ->excludes(demo);
   app.add_option("--squeeze", command.squeezes, "What to run: S1, S2, reference, comma-separated")
