@@ -23,6 +23,7 @@ namespace {
 
 constexpr double kAloneSeconds = 5;
 constexpr std::uint64_t kWideContext = 8192;
+constexpr double kPatience = 4;
 
 bool needs_group(const SqueezeOptions& squeeze) {
   return squeeze.squeeze() != Squeeze::reference || squeeze.scope == Scope::cgroup;
@@ -139,17 +140,18 @@ class Bench {
     if (auto wrote = write_prompt(prompt_path(), options_.seed, squeeze.prompt_tokens); !wrote) {
       return wrote;
     }
+    prefill_most_s_ = kPrefillMostSeconds;
     if (host_.home == nullptr) {
       context.limit_rule = "none: the neighbour fills the machine";
       context.neighbour_bytes = squeeze.neighbour.bytes();
       return {};
     }
     tell(fmt::format("{}: measuring what it needs", name(context.squeeze)));
-    if (auto done = calibrate(host_, engine_spec(squeeze, context), squeeze.neighbour,
-                              squeeze.limit_bytes, context);
-        !done) {
-      return done;
-    }
+    const auto unsqueezed_s = calibrate(host_, engine_spec(squeeze, context), squeeze.neighbour,
+                                        squeeze.limit_bytes, context);
+    if (!unsqueezed_s) return std::unexpected(unsqueezed_s.error());
+    // A machine that takes long without a squeeze must not have its fixed runs cut as hopeless.
+    prefill_most_s_ = std::max(kPrefillMostSeconds, kPatience * *unsqueezed_s);
     if (squeeze.neighbour.step_bytes > 0) return {};  // a growing one has no rate of its own
     tell(fmt::format("{}: the neighbour alone", name(context.squeeze)));
     auto alone = run_neighbour_alone(host_, squeeze.neighbour, kAloneSeconds,
@@ -166,6 +168,7 @@ class Bench {
     job.engine = engine_spec(squeeze, context);
     job.engine.variant = run.variant;
     job.neighbour = squeeze.neighbour;
+    job.prefill_most_s = prefill_most_s_;
     job.limit_bytes = run.variant == Variant::unsqueezed ? 0 : context.limit_bytes;
     job.stem = fmt::format("{}-{}", run.trial, name(run.variant));
     ++runs_done_;
@@ -238,6 +241,7 @@ class Bench {
   TrialHost host_;
   std::vector<PlannedRun> runs_;
   std::uint32_t runs_done_ = 0;  ///< begun, to be exact
+  double prefill_most_s_ = kPrefillMostSeconds;
   Durations durations_;
   std::map<std::uint32_t, PsiEnd> psi_ends_;
   std::vector<std::string> texts_;  ///< of results_.trials, for comparing

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::uint64_t kMeasuringTokens = 16;
 constexpr std::uint64_t kPage = 4096;
+/// Nothing squeezes this run: if it is slow, the machine is.
+constexpr double kMeasuringMostSeconds = 600;
 
 std::uint64_t share_of(double share, std::uint64_t bytes) {
   const auto part = static_cast<std::uint64_t>(share * static_cast<double>(bytes));
@@ -28,6 +30,7 @@ Result<TrialOutcome> measure(const TrialHost& host, EngineSpec engine, const Nei
   job.run.squeeze = squeeze;
   job.engine = engine;
   job.neighbour = spec;
+  job.prefill_most_s = kMeasuringMostSeconds;
   job.stem = fmt::format("measure-{}-{}", name(squeeze), name(variant));
   auto outcome = run_trial(host, job);
   if (!outcome) return outcome;
@@ -68,27 +71,28 @@ void fill_floor(const EngineSummary& summary, std::uint64_t tokens, SqueezeConte
   context.live_kv_bytes = tokens * summary.kv_bytes_per_cell;
 }
 
-Result<void> calibrate(const TrialHost& host, const EngineSpec& engine,
-                       const NeighbourSpec& neighbour, std::uint64_t override_bytes,
-                       SqueezeContext& context) {
+Result<double> calibrate(const TrialHost& host, const EngineSpec& engine,
+                         const NeighbourSpec& neighbour, std::uint64_t override_bytes,
+                         SqueezeContext& context) {
   if (override_bytes > 0) {
     context.limit_rule = "given by --limit-mib";
     context.limit_bytes = override_bytes;
     context.neighbour_bytes = neighbour.bytes();
-    return {};
+    return 0;
   }
   const bool is_s2 = context.squeeze == Squeeze::s2;
   const bool is_reference = context.squeeze == Squeeze::reference;
   const auto measured = measure(host, engine, is_reference ? NeighbourSpec() : neighbour,
                                 is_s2 ? Variant::release_only : Variant::fixed, context.squeeze);
   if (!measured) return std::unexpected(measured.error());
+  const double seconds = measured->trial.load_s + measured->trial.prefill_s;
   fill_floor(*measured->summary, engine.prompt_tokens + engine.n_predict, context);
   context.neighbour_bytes = is_reference ? neighbour.bytes() : measured->neighbour_bytes;
   if (is_s2) {
     context.limit_rule =
         fmt::format("{} x (weights + base + live KV + neighbour), measured", kS2Share);
     context.limit_bytes = limit_s2(context);
-    return {};
+    return seconds;
   }
   context.fixed_peak_bytes = measured->trial.peak_bytes;
   if (is_reference) {
@@ -98,7 +102,7 @@ Result<void> calibrate(const TrialHost& host, const EngineSpec& engine,
     context.limit_rule = fmt::format("{} x peak of fixed with the neighbour, measured", kS1Share);
     context.limit_bytes = limit_s1(context.fixed_peak_bytes);
   }
-  return {};
+  return seconds;
 }
 
 }  // namespace kvpsi

@@ -34,9 +34,10 @@ void fill_floor(const EngineSummary& summary, std::uint64_t tokens, SqueezeConte
 /// Measures in an unlimited group and fills `context`'s limit, rule and parts. S1 runs fixed, S2
 /// runs release-only, both with the neighbour and 16 tokens (peaks come from load and prefill); the
 /// reference runs fixed alone. `override_bytes` > 0 is taken as the limit without measuring.
+/// Returns how long loading and prefill took, seconds, 0 where nothing was measured.
 /// Errors: as run_trial, or io when the measuring run did not end well.
-Result<void> calibrate(const TrialHost& host, const EngineSpec& engine,
-                       const NeighbourSpec& neighbour, std::uint64_t override_bytes,
-                       SqueezeContext& context);
+Result<double> calibrate(const TrialHost& host, const EngineSpec& engine,
+                         const NeighbourSpec& neighbour, std::uint64_t override_bytes,
+                         SqueezeContext& context);
 
 }  // namespace kvpsi

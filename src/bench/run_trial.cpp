@@ -119,7 +119,7 @@ class TrialRun {
     return {};
   }
 
-  double most_seconds() const { return kPrefillMostSeconds + job_.engine.time_max_s; }
+  double most_seconds() const { return job_.prefill_most_s + job_.engine.time_max_s; }
 
   void sample() {
     auto totals = group_ ? group_->stall() : std::nullopt;

@@ -29,12 +29,16 @@ struct TrialHost {
   std::function<bool()> stop;  ///< true: end now, clean up
 };
 
+/// Beyond the time for decoding, a trial may take this long for loading and prefill: fixed crawls.
+inline constexpr double kPrefillMostSeconds = 120;
+
 struct TrialJob {
   PlannedRun run;
   EngineSpec engine;
   NeighbourSpec neighbour;
   std::uint64_t limit_bytes = 0;  ///< 0 = none
-  std::string stem;               ///< of the files it writes: "3-psi"
+  double prefill_most_s = kPrefillMostSeconds;
+  std::string stem;  ///< of the files it writes: "3-psi"
 };
 
 struct TrialOutcome {
@@ -43,9 +47,6 @@ struct TrialOutcome {
   std::uint64_t neighbour_bytes = 0;  ///< charged to the group before the engine started
   std::vector<std::string> notes;     ///< what a reader of the results must know
 };
-
-/// Beyond the time for decoding, a trial may take this long for loading and prefill: fixed crawls.
-inline constexpr double kPrefillMostSeconds = 120;
 
 /// Errors: cancelled (stop), busy (model stays in the page cache, a group is left), permission, io,
 /// or the neighbour's refusal to start (invalid_argument or unsupported).

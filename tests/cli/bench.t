@@ -1,0 +1,88 @@
+# kvpsi bench: what it refuses before anything runs, and the smallest benchmark there is.
+
+NAME     an unknown squeeze
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" --squeeze S9
+EXPECT   kvpsi bench: 'S9' is not a squeeze: there are S1, S2, reference
+EXIT     2
+
+NAME     S3 has its own answer
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" --squeeze S1,S3
+EXPECT   squeeze S3 (idle tenants) needs spilling
+EXIT     2
+
+NAME     an unknown variant
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" --variants fixed,fast
+EXPECT   'fast' is not a variant: there are unsqueezed, fixed, psi, release-only, trim-only, small
+EXIT     2
+
+NAME     an unknown order
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" --variant-order sideways
+EXPECT   there are fixed-first, psi-first, both, random
+EXIT     2
+
+NAME     small without psi
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" --squeeze S2 --variants fixed,small
+EXPECT   variant small takes its size from psi
+EXIT     2
+
+NAME     no model
+REQUIRES llama
+RUN      KVPSI_CACHE=$PWD $KVPSI bench
+EXPECT   SmolLM2-135M-Instruct.Q4_1.gguf: cannot open the model
+EXPECT   fetch it with `scripts/fetch.sh model`
+EXIT     2
+
+NAME     a file that is no model
+REQUIRES llama
+RUN      echo nonsense > m.gguf; $KVPSI bench -m m.gguf
+EXPECT   m.gguf
+EXIT     2
+
+NAME     groups are what S1 is made of
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" --squeeze S1 --scope system
+EXPECT   S1 needs a group with a limit
+EXIT     2
+
+NAME     prompt and answer must fit
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" -c 1024 --prompt-tokens 1000 -n 100
+EXPECT   1000 prompt tokens and 100 to decode do not fit into -c 1024
+EXIT     2
+
+NAME     keep and tail must leave something
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" -c 512 --prompt-tokens 100 -n 100 --keep 256 --tail 256
+EXPECT   leave nothing to trim in a context of 512
+EXIT     2
+
+NAME     presets exclude each other
+REQUIRES llama
+RUN      $KVPSI bench --demo --full
+EXIT     2
+
+NAME     an out folder that cannot be
+REQUIRES llama model
+RUN      touch file; $KVPSI bench -m "$MODEL" --out-dir file/out
+EXPECT   file/out: cannot make the folder
+EXIT     3
+
+NAME     the preflight is the doctor
+REQUIRES llama psi
+RUN      $KVPSI bench --preflight-only
+EXPECT   /^(Ready|Not ready)/
+
+NAME     the smallest benchmark, in a group of this machine
+REQUIRES llama model cgroup-write
+TIMEOUT  280
+RUN      cp "$MODEL" m.gguf
+RUN      $KVPSI bench -m m.gguf --squeeze S1 --variants psi --variant-order psi-first --trials 1 --variant-cooldown-s 0 -c 1024 --prompt-tokens 64 -n 16 --pressure-mib 16 --limit-mib 400 --out-dir out --quiet
+RUN      python3 -c 'import json; r=json.load(open("out/results.json")); t=r["trials"][0]; assert r["context"]["complete"] and len(r["trials"])==1 and t["variant"]=="psi" and t["exit"]=="ok" and t["decoded"]==16, t; print("whole")'
+RUN      test -s out/table.txt && test -s out/journal-1-psi.jsonl && test -s out/run-1-psi.json && echo files
+EXPECT   whole
+EXPECT   files

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// The rule of the verdict at its edges: too few pairs, one order, orders that disagree, runs that
+// failed, claims in both directions.
+#include "bench/verdict.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace kvpsi {
+namespace {
+
+Trial make_trial(std::uint32_t number, Order order, Variant variant, double tok_s) {
+  Trial trial;
+  trial.trial = number;
+  trial.order = order;
+  trial.variant = variant;
+  trial.tok_s = tok_s;
+  return trial;
+}
+
+/// Pairs of psi and another variant, in alternating orders; ratios[i] = psi / other of trial i.
+BenchResults results_with(const std::vector<double>& ratios, Variant other,
+                          bool one_order = false) {
+  BenchResults results;
+  results.context.squeezes.emplace_back();
+  for (std::uint32_t i = 0; i < ratios.size(); ++i) {
+    const Order order = one_order || i % 2 == 0 ? Order::fixed_first : Order::psi_first;
+    results.trials.push_back(make_trial(i + 1, order, other, 10));
+    results.trials.push_back(make_trial(i + 1, order, Variant::psi, 10 * ratios[i]));
+  }
+  return results;
+}
+
+Verdict find_verdict(const BenchResults& results, std::string_view metric) {
+  const auto verdicts = judge(results, 1);
+  const auto found = std::ranges::find(verdicts, metric, &Verdict::metric);
+  if (found == verdicts.end()) {
+    ADD_FAILURE() << "no verdict on " << metric;
+    return {};
+  }
+  return *found;
+}
+
+TEST(Verdict, SupportedWhenIntervalAndBothOrdersSayIt) {
+  const auto verdict =
+      find_verdict(results_with({10, 11, 12, 11, 10, 12}, Variant::fixed), "S1 psi/fixed tok_s");
+  EXPECT_TRUE(verdict.words.starts_with("supported")) << verdict.words;
+  EXPECT_DOUBLE_EQ(verdict.ratio_median, 11);
+  EXPECT_EQ(verdict.n, 6U);
+  ASSERT_TRUE(verdict.ci95_lo && verdict.order_effect);
+  EXPECT_GE(*verdict.ci95_lo, 10);
+  EXPECT_DOUBLE_EQ(*verdict.order_effect, 10.0 / 11.0);
+}
+
+TEST(Verdict, ContradictedIsSaidAsPlainly) {
+  const auto verdict =
+      find_verdict(results_with({0.5, 0.6, 0.5, 0.6}, Variant::fixed), "S1 psi/fixed tok_s");
+  EXPECT_TRUE(verdict.words.starts_with("contradicted")) << verdict.words;
+}
+
+TEST(Verdict, InconclusiveBelowThreePairs) {
+  const auto verdict = find_verdict(results_with({10, 11}, Variant::fixed), "S1 psi/fixed tok_s");
+  EXPECT_TRUE(verdict.words.starts_with("inconclusive: 2 pairs")) << verdict.words;
+  EXPECT_FALSE(verdict.ci95_lo);
+  EXPECT_NE(verdict.words.find("10.50"), std::string::npos) << "the ratio is still shown";
+}
+
+TEST(Verdict, InconclusiveWithOneOrderOnly) {
+  const auto verdict =
+      find_verdict(results_with({10, 11, 12, 13}, Variant::fixed, true), "S1 psi/fixed tok_s");
+  EXPECT_TRUE(verdict.words.starts_with("inconclusive: only one order")) << verdict.words;
+  EXPECT_FALSE(verdict.order_effect);
+}
+
+TEST(Verdict, InconclusiveWhenTheIntervalHoldsOne) {
+  const auto verdict =
+      find_verdict(results_with({0.7, 1.4, 0.8, 1.5, 0.9}, Variant::fixed), "S1 psi/fixed tok_s");
+  EXPECT_TRUE(verdict.words.starts_with("inconclusive: the interval")) << verdict.words;
+}
+
+TEST(Verdict, InconclusiveWhenTheOrdersDisagree) {
+  // Seven of ten pairs are well above one, but those with psi first are not.
+  std::vector<double> ratios = {5, 0.9, 5, 0.9, 5, 5, 5, 0.9, 5, 5, 5, 5, 5, 5};
+  auto results = results_with(ratios, Variant::fixed);
+  for (auto& trial : results.trials) {
+    const double ratio = ratios[trial.trial - 1];
+    trial.order = ratio < 1 ? Order::psi_first : Order::fixed_first;
+  }
+  const auto verdict = find_verdict(results, "S1 psi/fixed tok_s");
+  EXPECT_TRUE(verdict.words.starts_with("inconclusive: the two orders")) << verdict.words;
+}
+
+TEST(Verdict, HeadlineNeedsMedianAndFloor) {
+  const auto good =
+      find_verdict(results_with({0.92, 0.95, 0.93, 0.94, 0.92, 0.96}, Variant::unsqueezed),
+                   "S1 psi/unsqueezed tok_s");
+  EXPECT_TRUE(good.words.starts_with("supported")) << good.words;
+  const auto low = find_verdict(results_with({0.5, 0.55, 0.52, 0.51}, Variant::unsqueezed),
+                                "S1 psi/unsqueezed tok_s");
+  EXPECT_TRUE(low.words.starts_with("contradicted")) << low.words;
+  const auto between =
+      find_verdict(results_with({0.80, 0.95, 0.80, 0.95, 0.92, 0.80}, Variant::unsqueezed),
+                   "S1 psi/unsqueezed tok_s");
+  EXPECT_TRUE(between.words.starts_with("inconclusive")) << between.words;
+}
+
+TEST(Verdict, FailedRunsCountAsZeroAndAreNamed) {
+  auto results = results_with({10, 11, 12, 11}, Variant::fixed);
+  results.trials[1].exit = "oom-killed";  // psi of trial 1
+  results.trials[2].exit = "prefill-timeout";
+  results.trials[2].tok_s = 0;  // fixed of trial 2
+  const auto verdict = find_verdict(results, "S1 psi/fixed tok_s");
+  EXPECT_EQ(verdict.n, 3U);
+  EXPECT_NE(verdict.words.find("1 run of psi did not end well"), std::string::npos)
+      << verdict.words;
+  EXPECT_NE(verdict.words.find("1 more where fixed decoded nothing"), std::string::npos)
+      << verdict.words;
+  EXPECT_FALSE(verdict.words.starts_with("supported"));
+}
+
+TEST(Verdict, WithoutPressureThereIsNothingToCompare) {
+  auto results = results_with({10, 11, 12, 11}, Variant::fixed);
+  results.context.squeezes[0].pressure_arose = false;
+  const auto verdict = find_verdict(results, "S1 psi/fixed tok_s");
+  EXPECT_TRUE(verdict.words.starts_with("inconclusive: no pressure arose")) << verdict.words;
+}
+
+TEST(Verdict, NeighbourIsComparedWithItselfAlone) {
+  auto results = results_with({1, 1, 1, 1}, Variant::unsqueezed);
+  results.context.squeezes[0].neighbour_alone = NeighbourRate{1000, 2.0};
+  for (auto& trial : results.trials) {
+    if (trial.variant == Variant::psi) trial.neighbour = NeighbourRate{980, 2.1};
+  }
+  EXPECT_TRUE(find_verdict(results, "S1 neighbour psi/alone rounds_s").words.starts_with("supp"));
+  EXPECT_TRUE(find_verdict(results, "S1 neighbour psi/alone p99_ms").words.starts_with("supp"));
+  for (auto& trial : results.trials) {
+    if (trial.neighbour) trial.neighbour->p99_ms = 9;
+  }
+  EXPECT_TRUE(find_verdict(results, "S1 neighbour psi/alone p99_ms").words.starts_with("contra"));
+}
+
+TEST(Verdict, RunsOfDifferentTrialsAreNeverPaired) {
+  BenchResults results;
+  results.context.squeezes.emplace_back();
+  results.trials = {make_trial(1, Order::fixed_first, Variant::fixed, 10),
+                    make_trial(2, Order::psi_first, Variant::psi, 20)};
+  EXPECT_TRUE(judge(results, 1).empty());
+}
+
+}  // namespace
+}  // namespace kvpsi
