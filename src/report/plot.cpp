@@ -21,8 +21,8 @@ namespace kvpsi {
 namespace {
 
 constexpr std::uint64_t kGnuplotTimeoutUs = 60'000'000;
-constexpr double kMostLeadSeconds = 12;  // of loading and prefill, before the first token
-constexpr double kRoomAbove = 1.12;      // for the marks of actions
+constexpr double kMostLeadShare = 0.6;  // loading and prefill shown, as a share of decoding
+constexpr double kRoomAbove = 1.12;     // for the marks of actions
 constexpr Variant kColumnSequence[] = {Variant::unsqueezed,   Variant::fixed,     Variant::psi,
                                        Variant::release_only, Variant::trim_only, Variant::small};
 
@@ -80,7 +80,7 @@ double round_up(double value) {
 
 void widen(PlotBlock& block, const PlotSeries& series) {
   for (const MemoryPoint& p : series.memory) {
-    block.t_min_s = std::min(block.t_min_s, std::max(p.t_s, -kMostLeadSeconds));
+    block.t_min_s = std::min(block.t_min_s, p.t_s);
     block.t_max_s = std::max(block.t_max_s, p.t_s);
     block.memory_max_mib =
         std::max(block.memory_max_mib, p.weights_mib + p.kv_mib + p.scratch_mib + p.other_mib);
@@ -148,15 +148,31 @@ std::string block_title(const BenchResults& results, Squeeze squeeze) {
   return title;
 }
 
+/// A variant that ran but left nothing to draw keeps its place: leaving out those that were killed
+/// would flatter whoever killed them.
+void add_empty_column(PlotBlock& block, Work& work, Squeeze squeeze, Variant variant) {
+  for (const Trial& trial : work.results.trials) {
+    if (trial.squeeze != squeeze || trial.variant != variant) continue;
+    PlotColumn column;
+    column.title = name(variant);
+    column.subtitle = trial.exit == "ok" ? "no records" : trial.exit;
+    block.columns.push_back(std::move(column));
+    return;
+  }
+}
+
 /// One squeeze; empty if none of its runs can be drawn.
 Result<std::optional<PlotBlock>> write_block(Work& work, Squeeze squeeze) {
   PlotBlock block;
   block.title = block_title(work.results, squeeze);
   for (const Variant variant : kColumnSequence) {
     const Trial* trial = median_trial(work.results, squeeze, variant);
-    if (trial == nullptr) continue;
-    const auto drawn = load_run(*trial, work.options, work.files.notes);
-    if (!drawn) continue;
+    const auto drawn =
+        trial == nullptr ? std::nullopt : load_run(*trial, work.options, work.files.notes);
+    if (!drawn) {
+      add_empty_column(block, work, squeeze, variant);
+      continue;
+    }
     widen(block, drawn->series);
     work.kv_from_summary = work.kv_from_summary || drawn->series.kv_from_summary;
     auto column = write_column(work, *drawn);
@@ -164,7 +180,9 @@ Result<std::optional<PlotBlock>> write_block(Work& work, Squeeze squeeze) {
     if (column->room_mib) block.memory_max_mib = std::max(block.memory_max_mib, *column->room_mib);
     block.columns.push_back(std::move(*column));
   }
-  if (block.columns.empty()) return std::optional<PlotBlock>{};
+  const auto is_drawn = [](const PlotColumn& column) { return !column.memory_file.empty(); };
+  if (std::ranges::none_of(block.columns, is_drawn)) return std::optional<PlotBlock>{};
+  block.t_min_s = std::max(block.t_min_s, -kMostLeadShare * block.t_max_s);
   block.memory_max_mib = round_up(kRoomAbove * block.memory_max_mib);
   block.tok_s_max = round_up(1.05 * block.tok_s_max);
   return std::optional(std::move(block));

@@ -135,6 +135,10 @@ std::string draw_tokens(const PlotColumn& column, const PlotBlock& block) {
 }
 
 std::string draw_panel(const PlotColumn& column, const PlotBlock& block, int row) {
+  if (column.memory_file.empty()) {
+    const double top = row == 0 ? 100 : row == 1 ? block.memory_max_mib : block.tok_s_max;
+    return y_range(top) + "plot NaN notitle\n";
+  }
   switch (row) {
     case 0:
       return draw_stall(column);

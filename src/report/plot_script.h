@@ -12,9 +12,9 @@ namespace kvpsi {
 
 /// One column: a run and the files that hold its curves (names relative to the script).
 struct PlotColumn {
-  std::string title;     ///< "psi"
-  std::string subtitle;  ///< "37.9 tok/s, own stall 0.1 %"
-  std::string memory_file;
+  std::string title;        ///< "psi"
+  std::string subtitle;     ///< "37.9 tok/s, own stall 0.1 %"
+  std::string memory_file;  ///< empty: the run left nothing to draw; its title and panels stay
   std::string tokens_file;
   std::string actions_file;        ///< empty: no actions to mark
   std::optional<double> room_mib;  ///< what the limit leaves beside the neighbour

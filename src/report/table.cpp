@@ -162,7 +162,7 @@ std::string render_verdicts(const BenchResults& results, Squeeze squeeze,
     const std::string metric = verdict.metric.substr(prefix.size());
     const bool interval = verdict.ci95_lo && verdict.ci95_hi;
     grid.add_row({{metric},
-                  {fmt::format("{:.3g}", verdict.ratio_median)},
+                  {verdict.n > 0 ? fmt::format("{:.3g}", verdict.ratio_median) : "-"},
                   {interval ? fmt::format("{:.3g} .. {:.3g}", *verdict.ci95_lo, *verdict.ci95_hi)
                             : std::string("too few pairs")},
                   {verdict.order_effect ? fmt::format("{:.2f}", *verdict.order_effect) : "-"},

@@ -157,7 +157,7 @@ std::vector<GridCell> median_cells(Variant variant, const std::vector<Trial>& tr
               1)},
       {number(median_of(trials, rounds), 1)},
       {number(median_of(trials, round_p99), 1)},
-      {number(median_of(trials, [](const Trial& t) { return t.reaction_ms; }), 0)},
+      {number(median_of(trials, [](const Trial& t) { return t.reaction_ms; }), 1)},
       kills(oom_kills),
       {equal_count(trials)},
       {std::to_string(ended_badly), ended_badly > 0 ? Style::red : Style::plain},

@@ -246,6 +246,23 @@ TEST(Plot, MissingAndCutRecordsAreLeftOutByName) {
   EXPECT_NE(files->notes.at(1).find("S1 fixed is not drawn"), std::string::npos);
 }
 
+TEST(Plot, KilledRunKeepsItsPlace) {
+  TempFolder folder;
+  BenchResults results = write_runs(folder.path());
+  for (Trial& trial : results.trials) {
+    if (trial.squeeze != Squeeze::s2 || trial.variant != Variant::fixed) continue;
+    trial.exit = "oom-killed";
+    trial.summary.clear();
+  }
+  const auto files = write_plot(
+      results, {.out_dir = folder.path(), .base_name = "plot", .gnuplot = installed_gnuplot()});
+  ASSERT_TRUE(files);
+  const std::string script = read_file(folder.path() + "/plot.gp");
+  EXPECT_NE(script.find("'oom-killed'"), std::string::npos);
+  EXPECT_NE(script.find("plot NaN"), std::string::npos);
+  EXPECT_EQ(files->pictures.size(), installed_gnuplot().empty() ? 0U : 2U);
+}
+
 TEST(Plot, NothingToDrawIsANote) {
   const auto files = write_plot(example_results(), {.out_dir = "/nonexistent", .gnuplot = ""});
   ASSERT_TRUE(files);

@@ -47,7 +47,7 @@ set label 33 'trim' at screen 0.68774,0.03158 noenhanced left font ',10'
 set label 34 'Median run of each variant, same axes. Stock llama.cpp: KV as measured at the end, all committed at creation. 2 x Example CPU, kernel 6.18.1.' at screen 0.08046,0.01203 noenhanced left font ',9' tc rgb '#444444'
 
 # 1
-set xrange [-6:8]
+set xrange [-4.8:8]
 set lmargin at screen 0.08046; set rmargin at screen 0.36782
 set tmargin at screen 0.90677; set bmargin at screen 0.79398
 set format y '%g'
@@ -105,7 +105,7 @@ set yrange [0:50]; set ytics 20
 plot 'plot-S1-psi-tokens.tsv' using 1:2 with histeps lw 1.8 lc rgb '#009e73' notitle
 
 # 2
-set xrange [-6:8]
+set xrange [-4.8:8]
 set lmargin at screen 0.08046; set rmargin at screen 0.36782
 set tmargin at screen 0.44511; set bmargin at screen 0.33233
 set format y '%g'
