@@ -4,7 +4,9 @@
 
 #include <cxxabi.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <typeinfo>
 #include <utility>
 
@@ -100,6 +102,11 @@ void GovernedState::set_up_kv(const llama_model& model) {
     return;
   }
   pools_.push_back(&kv_.emplace(gate_, cache, memory_, layout, options_, elastic_, counters_));
+  if (const int error = kv_->probe(); error != 0) {
+    ungoverned_.push_back("KV pages do not come back: " +
+                          (error == EINVAL ? std::string("they are locked in memory (mlock)")
+                                           : std::string(std::strerror(error))));
+  }
 }
 
 void GovernedState::set_up_scratch() {

@@ -289,6 +289,15 @@ void KvPool::measure(ContextMemory& out) {
   out.kv_resident_bytes = resident_exclusive_bytes(map_.whole_pages()).value_or(resident_now());
 }
 
+int KvPool::probe() {
+  if (!may_release()) return 0;
+  const auto free_pages = map_.free_pages(cells_.all_free_runs());
+  if (free_pages.empty()) return 0;
+  const PageRange first{free_pages[0].begin, free_pages[0].begin + page_bytes()};
+  const auto released = release_pages({&first, 1}, 0);
+  return released ? released->first_errno : released.error().errno_value;
+}
+
 SelfCheck KvPool::self_check() {
   if (!elastic_) return {false, 0, "the KV cache is not elastic (governor off)"};
   if (!options_.release) return {false, 0, "page release is switched off"};

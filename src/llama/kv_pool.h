@@ -44,6 +44,8 @@ class KvPool final : public GatedPool {
   Outcome trim_cells(std::uint64_t wanted);
 
   std::uint64_t cells_left() const;
+  /// 0, or the errno with which the kernel refuses to take a free page back (EINVAL: mlocked).
+  int probe();
   SelfCheck self_check();
   /// Fills in the KV part by page map.
   void measure(ContextMemory& out);

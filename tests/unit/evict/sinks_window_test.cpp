@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+// sinks_window: what a trim drops, from plain cases to a property over random sequences: sinks,
+// window and shared cells stay, limits and rounding hold. No llama.cpp; llama/govern_test.cpp
+// carries plans out.
 #include "evict/sinks_window.h"
 
 #include <gtest/gtest.h>

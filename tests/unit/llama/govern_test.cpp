@@ -130,6 +130,10 @@ TEST_F(GovernTest, locked_memory_is_told_not_hidden) {
   const Outcome outcome = kv_->apply(release_of(PoolKind::kv));
   EXPECT_EQ(outcome.status, Status::failed);
   EXPECT_EQ(outcome.errno_value, EINVAL);
+  governed_ = nullptr;
+  governed_ = GovernedContext::attach(test_model(), context_.get(), {}).value();
+  ASSERT_EQ(governed_->ungoverned().size(), 1u);
+  EXPECT_NE(governed_->ungoverned()[0].find("mlock"), std::string::npos);
   munlock(base, size);
 }
 
