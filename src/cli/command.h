@@ -45,6 +45,7 @@ std::span<const Command> commands();
 RunCommand add_doctor(CLI::App& app, const CommonOptions& common);
 RunCommand add_bench(CLI::App& app, const CommonOptions& common);
 RunCommand add_press(CLI::App& app, const CommonOptions& common);
+RunCommand add_requantize(CLI::App& app, const CommonOptions& common);
 RunCommand add_run(CLI::App& app, const CommonOptions& common);
 RunCommand add_status(CLI::App& app, const CommonOptions& common);
 

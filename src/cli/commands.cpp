@@ -23,6 +23,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"status", "show what holds memory in a governed run", add_status},
     {"bench", "run the pressure benchmark", KVPSI_WITH_ENGINE(add_bench), kNoEngine},
     {"press", "hold memory and use it, as the neighbour of a squeeze does", add_press},
+    {"requantize", "write a copy of a model in another type", KVPSI_WITH_ENGINE(add_requantize),
+     kNoEngine},
 });
 
 }  // namespace
