@@ -171,12 +171,12 @@ class Bench {
     job.prefill_most_s = prefill_most_s_;
     job.limit_bytes = run.variant == Variant::unsqueezed ? 0 : context.limit_bytes;
     job.stem = fmt::format("{}-{}", run.trial, name(run.variant));
-    ++runs_done_;
     if (run.variant == Variant::small) {
       const auto psi = psi_ends_.find(run.trial);
       if (psi == psi_ends_.end()) {
         results_.context.warnings.push_back(fmt::format(
             "{} small trial {}: left out, psi gave no size", name(run.squeeze), run.trial));
+        ++runs_done_;
         return {};
       }
       size_small(job.engine, psi->second);
@@ -210,6 +210,7 @@ class Bench {
     warnings.insert(warnings.end(), outcome.notes.begin(), outcome.notes.end());
     compare_texts(results_, texts_, context.squeeze);
     context.pressure_arose = pressure_arose(results_, context);
+    ++runs_done_;
     if (auto saved = save(); !saved) return saved;
     tell("", &results_.trials.back());
     return {};
@@ -224,7 +225,7 @@ class Bench {
   void tell(std::string doing, const Trial* finished = nullptr) {
     BenchProgress progress;
     progress.doing = std::move(doing);
-    progress.runs_done = finished != nullptr ? runs_done_ : runs_done_ - (runs_done_ > 0 ? 1 : 0);
+    progress.runs_done = runs_done_;
     progress.runs_total = static_cast<std::uint32_t>(runs_.size());
     const auto begun = std::min<std::size_t>(progress.runs_done, runs_.size());
     progress.eta_s = durations_.estimate(std::span(runs_).subspan(begun));
@@ -240,7 +241,7 @@ class Bench {
   std::optional<GroupHome> home_;
   TrialHost host_;
   std::vector<PlannedRun> runs_;
-  std::uint32_t runs_done_ = 0;  ///< begun, to be exact
+  std::uint32_t runs_done_ = 0;  ///< those left out included
   double prefill_most_s_ = kPrefillMostSeconds;
   Durations durations_;
   std::map<std::uint32_t, PsiEnd> psi_ends_;

@@ -90,10 +90,15 @@ const SqueezeContext* find_context(const BenchResults& results, Squeeze squeeze)
 Pairs pair_neighbours(const BenchResults& results, const Claim& claim,
                       double NeighbourRate::* field) {
   const SqueezeContext* context = find_context(results, claim.squeeze);
-  if (context == nullptr || !context->neighbour_alone) return {};
-  const double alone = *context->neighbour_alone.*field;
   return pair_up(results, claim, [&](Pairs& pairs, const Trial& trial) {
-    if (trial.neighbour) add_pair(pairs, trial.order, *trial.neighbour.*field, alone);
+    const std::optional<NeighbourRate>* other = nullptr;
+    if (!claim.second) {
+      other = context != nullptr ? &context->neighbour_alone : nullptr;
+    } else if (const Trial* partner = find_partner(results, trial, *claim.second)) {
+      other = &partner->neighbour;
+    }
+    if (!trial.neighbour || other == nullptr || !*other) return;
+    add_pair(pairs, trial.order, *trial.neighbour.*field, **other.*field);
   });
 }
 
@@ -219,6 +224,20 @@ std::vector<Claim> speed_claims(Squeeze squeeze) {
   return claims;
 }
 
+/// Beside itself alone, the neighbour also loses to an engine that merely computes (memory bus,
+/// shared caches): only the comparison with unsqueezed is about memory pressure alone.
+std::vector<Claim> neighbour_claims(Squeeze squeeze) {
+  std::vector<Claim> claims;
+  for (const auto second : {std::optional(Variant::unsqueezed), std::optional<Variant>()}) {
+    const auto other = second ? name(*second) : "alone";
+    claims.push_back({fmt::format("{} neighbour psi/{} rounds_s", name(squeeze), other), squeeze,
+                      Variant::psi, second, ClaimKind::at_least, 0.95, 0.90});
+    claims.push_back({fmt::format("{} neighbour psi/{} p99_ms", name(squeeze), other), squeeze,
+                      Variant::psi, second, ClaimKind::at_most, 1.10, 1.25});
+  }
+  return claims;
+}
+
 }  // namespace
 
 std::string_view verdict_rule() {
@@ -238,22 +257,11 @@ std::vector<Verdict> judge(const BenchResults& results, std::uint64_t seed) {
     for (const Claim& claim : speed_claims(context.squeeze)) {
       add(claim, pair_speeds(results, claim));
     }
-    Claim rounds{fmt::format("{} neighbour psi/alone rounds_s", name(context.squeeze)),
-                 context.squeeze,
-                 Variant::psi,
-                 std::nullopt,
-                 ClaimKind::at_least,
-                 0.95,
-                 0.90};
-    add(rounds, pair_neighbours(results, rounds, &NeighbourRate::rounds_s));
-    Claim p99{fmt::format("{} neighbour psi/alone p99_ms", name(context.squeeze)),
-              context.squeeze,
-              Variant::psi,
-              std::nullopt,
-              ClaimKind::at_most,
-              1.10,
-              1.25};
-    add(p99, pair_neighbours(results, p99, &NeighbourRate::p99_ms));
+    for (const Claim& claim : neighbour_claims(context.squeeze)) {
+      add(claim, pair_neighbours(results, claim,
+                                 claim.kind == ClaimKind::at_least ? &NeighbourRate::rounds_s
+                                                                   : &NeighbourRate::p99_ms));
+    }
   }
   return verdicts;
 }

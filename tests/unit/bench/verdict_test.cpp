@@ -140,6 +140,18 @@ TEST(Verdict, NeighbourIsComparedWithItselfAlone) {
   EXPECT_TRUE(find_verdict(results, "S1 neighbour psi/alone p99_ms").words.starts_with("contra"));
 }
 
+TEST(Verdict, NeighbourIsComparedWithUnsqueezedToo) {
+  auto results = results_with({1, 1, 1, 1}, Variant::unsqueezed);
+  for (auto& trial : results.trials) {
+    trial.neighbour = trial.variant == Variant::psi ? NeighbourRate{800, 2} : NeighbourRate{400, 2};
+  }
+  const auto rounds = find_verdict(results, "S1 neighbour psi/unsqueezed rounds_s");
+  EXPECT_DOUBLE_EQ(rounds.ratio_median, 2);
+  EXPECT_TRUE(rounds.words.starts_with("supported")) << rounds.words;
+  results.trials[0].neighbour.reset();
+  EXPECT_EQ(find_verdict(results, "S1 neighbour psi/unsqueezed rounds_s").n, 3U);
+}
+
 TEST(Verdict, RunsOfDifferentTrialsAreNeverPaired) {
   BenchResults results;
   results.context.squeezes.emplace_back();
