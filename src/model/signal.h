@@ -17,29 +17,34 @@ enum class Origin : std::uint8_t { none, own, parent, system };
 
 constexpr std::string_view name(Origin origin) {
   switch (origin) {
-    case Origin::none: return "none";
-    case Origin::own: return "own";
-    case Origin::parent: return "parent";
-    case Origin::system: return "system";
+    case Origin::none:
+      return "none";
+    case Origin::own:
+      return "own";
+    case Origin::parent:
+      return "parent";
+    case Origin::system:
+      return "system";
   }
   return "unknown";
 }
 
 /// The fused reading. Stall shares are 0..1 of wall time; byte rates are bytes a second.
 struct Signal {
-  bool psi_present = false;         ///< any PSI source was readable
-  std::uint64_t stall_us_new = 0;   ///< relevant `some` time since the previous sample
-  double some_fast = 0;             ///< relevant `some` share over the fast window (2 s)
-  double some_slow = 0;             ///< the same over the slow window (10 s)
-  double full_fast = 0;             ///< relevant `full` share over the fast window
-  Origin origin = Origin::none;     ///< which source gave the highest share
-  bool reclaim_active = false;      ///< somebody reclaims because of a limit or a full machine
-  bool limit_hit = false;           ///< our limit was hit since the previous sample
-  bool oom_kill = false;            ///< the kernel killed somebody in our group
+  bool psi_present = false;        ///< any PSI source was readable
+  std::uint64_t stall_us_new = 0;  ///< relevant `some` time since the previous sample
+  double some_fast = 0;            ///< relevant `some` share over the fast window (2 s)
+  double some_slow = 0;            ///< the same over the slow window (10 s)
+  double full_fast = 0;            ///< relevant `full` share over the fast window
+  Origin origin = Origin::none;    ///< which source gave the highest share
+  bool reclaim_active = false;     ///< somebody reclaims because of a limit or a full machine
+  bool limit_hit = false;          ///< our limit was hit since the previous sample
+  bool oom_kill = false;           ///< the kernel killed somebody in our group
+  bool oom_near = false;           ///< headroom is low and there is next to nothing to reclaim
   /// Least over machine and limits, without the file pages that we need ourselves; may be negative.
   std::int64_t headroom_bytes = std::numeric_limits<std::int64_t>::max();
-  double headroom_slope = 0;        ///< change of headroom, bytes a second, over 2 s
-  double foreign_slope = 0;         ///< the same without our own growth: < 0 = others take memory
+  double headroom_slope = 0;  ///< change of headroom, bytes a second, over 2 s
+  double foreign_slope = 0;   ///< the same without our own growth: < 0 = others take memory
   double time_to_empty_s = std::numeric_limits<double>::infinity();
   std::uint64_t reserve_low_bytes = 0;   ///< keep at least this much headroom
   std::uint64_t reserve_high_bytes = 0;  ///< aim for this much
@@ -62,6 +67,7 @@ void visit_fields(Visitor&& visit, S& s)
   visit(Field{"reclaim_active", "bool", "memory is being reclaimed"}, s.reclaim_active);
   visit(Field{"limit_hit", "bool", "our limit was hit"}, s.limit_hit);
   visit(Field{"oom_kill", "bool", "somebody in our group was killed"}, s.oom_kill);
+  visit(Field{"oom_near", "bool", "low headroom, and nothing to reclaim"}, s.oom_near);
   visit(Field{"headroom_bytes", "bytes", "memory left, our weights kept"}, s.headroom_bytes);
   visit(Field{"headroom_slope", "bytes/s", "change of headroom"}, s.headroom_slope);
   visit(Field{"foreign_slope", "bytes/s", "change caused by others"}, s.foreign_slope);

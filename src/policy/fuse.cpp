@@ -200,6 +200,7 @@ Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config
   signal.headroom_bytes = room.headroom_bytes;
   signal.reserve_low_bytes = room.reserve_low_bytes;
   signal.reserve_high_bytes = room.reserve_high_bytes;
+  signal.oom_near = room.is_brittle && Wide{room.headroom_bytes} < Wide{room.reserve_low_bytes};
   if (const Point* base = find_base(state, minus(now.t_us, config.fast_window_us), 0)) {
     const Reclaim reclaim = measure_reclaim(*base, now, config);
     signal.reclaim_active = reclaim.active;

@@ -32,7 +32,7 @@ bool is_stalling(const Signal& signal, std::uint64_t dt_us, const PolicyConfig& 
 bool update_signs(PolicyState& state, const Signal& signal, std::uint64_t now_us,
                   std::uint64_t dt_us, const PolicyConfig& config) {
   if (is_stalling(signal, dt_us, config)) state.last_stall_us = now_us;
-  const bool sign = is_first_sign_size(signal, config);
+  const bool sign = is_first_sign_size(signal, config) || signal.oom_near;
   if (sign) state.last_sign_us = now_us;
   const bool first = sign && !state.sign_seen;
   if (first) state.sign_since_us = now_us;
@@ -60,7 +60,7 @@ Level find_level(const Signal& signal, const PolicyConfig& config) {
   }
   if ((active && signal.some_fast >= config.high_some) ||
       (stressed && is_below(signal, signal.reserve_low_bytes)) ||
-      signal.time_to_empty_s < config.high_time_to_empty_s) {
+      signal.time_to_empty_s < config.high_time_to_empty_s || signal.oom_near) {
     return Level::high;
   }
   if ((active && signal.some_fast >= config.elevated_some) ||
@@ -79,7 +79,7 @@ bool is_quiet(Level level, const Signal& signal, const PolicyConfig& config) {
              signal.time_to_empty_s >= 2 * config.critical_time_to_empty_s;
     case Level::high:
       return signal.some_fast < config.leave_high_some &&
-             (silent || !is_below(signal, signal.reserve_low_bytes, 1.25)) &&
+             (silent || !is_below(signal, signal.reserve_low_bytes, 1.25)) && !signal.oom_near &&
              signal.time_to_empty_s >= 2 * config.high_time_to_empty_s;
     case Level::elevated:
       return signal.some_fast < config.leave_elevated_some &&
@@ -95,7 +95,7 @@ LevelChange update_level(PolicyState& state, const Signal& signal, std::uint64_t
   LevelChange change;
   change.first_sign = update_signs(state, signal, now_us, dt_us, config);
   change.pressed = is_within(now_us, state.last_stall_us, config.recent_stall_us) ||
-                   signal.oom_kill || signal.time_to_empty_s < config.high_time_to_empty_s;
+                   signal.oom_kill || signal.oom_near;
 
   const Level target = find_level(signal, config);
   if (target > state.level) {

@@ -16,7 +16,8 @@ namespace kvpsi {
 struct LevelChange {
   bool first_sign = false;  ///< the first stall after a time without
   bool entered = false;     ///< a higher level was entered
-  bool pressed = false;     ///< the pressure goes on now, it is not the echo of a window
+  /// Memory is short now: stall that is not the echo of a window, or an OOM kill done or near.
+  bool pressed = false;
 };
 
 /// Whether stall is enough for low headroom or a hit limit to mean something: a small group is

@@ -20,6 +20,14 @@ bool is_stalled_by_limit(const PolicyState& state, const Signal& signal,
          signal.some_fast >= config.unseen_some && state.previous.scope == Scope::group;
 }
 
+/// What others will take until a step has had its effect. Bounded, since most of them stop: a
+/// program that starts takes its memory within a second and then no more.
+double foreseen_loss(const Signal& signal, const PolicyConfig& config) {
+  const double loss_per_s = -signal.foreign_slope;
+  if (!(loss_per_s >= config.slope_floor_bytes_per_s)) return 0;
+  return std::min(loss_per_s * config.horizon_s, static_cast<double>(signal.reserve_high_bytes));
+}
+
 double aim_bytes(const PolicyState& state, const Signal& signal, const PolicyConfig& config) {
   double aim = static_cast<double>(signal.reserve_high_bytes);
   const std::uint64_t failed = minus(state.effective_steps, 1);
@@ -48,10 +56,7 @@ std::uint64_t measure_need(const PolicyState& state, const Signal& signal, std::
                            const PolicyConfig& config) {
   if (signal.headroom_bytes == kUnknown) return 0;
   const double low = static_cast<double>(signal.reserve_low_bytes);
-  double projected = static_cast<double>(signal.headroom_bytes);
-  if (-signal.foreign_slope >= config.slope_floor_bytes_per_s) {
-    projected += signal.foreign_slope * config.horizon_s;
-  }
+  double projected = static_cast<double>(signal.headroom_bytes) - foreseen_loss(signal, config);
   if (projected < low) {
     return to_bytes(static_cast<double>(signal.reserve_high_bytes) - projected);
   }

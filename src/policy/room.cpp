@@ -45,7 +45,13 @@ Room measure_group(const Sample& sample, std::uint64_t kept_bytes, const PolicyC
       std::min(share_of(limit, config.group_reserve_low_share), config.reserve_low_bytes);
   const std::uint64_t high =
       std::min(share_of(limit, config.group_reserve_high_share), config.reserve_high_bytes);
-  return make_room(Scope::group, headroom, Wide{sample.own_anon_bytes} + kept, low, high);
+  const bool is_brittle =
+      sample.group_file_bytes && Wide{file} + sample.swap_free_bytes.value_or(0) < Wide{high};
+  const std::uint64_t factor = is_brittle ? 2 : 1;
+  Room room = make_room(Scope::group, headroom, Wide{sample.own_anon_bytes} + kept, low * factor,
+                        high * factor);
+  room.is_brittle = is_brittle;
+  return room;
 }
 
 Wide margin(const Room& room) { return Wide{room.headroom_bytes} - room.reserve_high_bytes; }

@@ -21,6 +21,9 @@ struct Room {
   std::int64_t foreign_room_bytes = std::numeric_limits<std::int64_t>::max();
   std::uint64_t reserve_low_bytes = 0;
   std::uint64_t reserve_high_bytes = 0;
+  /// A limit under which there is less to reclaim (file pages, swap) than the upper reserve: it
+  /// kills without stalling first. The reserves are doubled then.
+  bool is_brittle = false;
 };
 
 /// Machine: MemAvailable - max(own_file, own_file_wanted). Group: limit - usage + page cache of the

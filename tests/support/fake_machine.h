@@ -58,6 +58,7 @@ class FakeMachine : public PressureSource, public Clock {
   // What happened, for tests to look at.
   std::uint64_t stall_us() const { return own_stall_us_; }
   std::uint64_t tokens() const { return tokens_; }
+  std::uint64_t oom_kills() const { return oom_kills_; }
   std::vector<std::uint64_t> trims_bytes;  ///< each trim that was carried out
   std::vector<std::uint64_t> trims_t_us;
   std::uint64_t releases = 0;
@@ -89,7 +90,7 @@ class FakeMachine : public PressureSource, public Clock {
     s.group_usage_bytes = anon_bytes() + file_bytes();
     s.group_file_bytes = file_bytes();
     s.group_limit_hits_total = limit_hits_;
-    s.group_oom_kills_total = 0;
+    s.group_oom_kills_total = oom_kills_;
     s.system_scan_pages_total = scan_pages_;
     s.own_anon_bytes = own_anon_bytes();
     s.own_file_bytes = weights_resident_;
@@ -127,6 +128,7 @@ class FakeMachine : public PressureSource, public Clock {
     if (set.foreign_stall > 0) limit_hits_ += 3;
     // A group full of page cache hits its limit with every file page and every token.
     if (anon_bytes() + file_bytes() >= set.limit_bytes) limit_hits_ += 1;
+    if (anon_bytes() > set.limit_bytes) ++oom_kills_;  // nothing left to reclaim
     if (set.machine_scans) scan_pages_ += 500;
     if (set.decoding) decode(1 - stalled);
   }
@@ -266,6 +268,7 @@ class FakeMachine : public PressureSource, public Clock {
   std::uint64_t own_stall_us_ = 0;
   std::uint64_t foreign_stall_us_ = 0;
   std::uint64_t limit_hits_ = 0;
+  std::uint64_t oom_kills_ = 0;
   std::uint64_t scan_pages_ = 0;
   std::uint64_t major_faults_ = 0;
   std::uint64_t weights_resident_ = 0;

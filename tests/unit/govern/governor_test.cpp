@@ -92,6 +92,41 @@ TEST(Governor, FindsFilePagesThatNobodyDeclared) {
   }
 }
 
+TEST(Governor, AnonymousWeightsAreNotKilledThoughNoStallWarns) {
+  MachineSettings settings;
+  settings.weights_bytes = 0;  // repacked: counted with the base
+  settings.base_bytes = 109 * kMiB;
+  settings.limit_bytes = static_cast<std::uint64_t>(0.95 * (109 + 46 + 100) * kMiB);
+  settings.tokens_per_s = 200;  // as fast as a prefill
+  for (const bool acts : {false, true}) {
+    GovernorOptions options = trimming();
+    options.dry_run = !acts;
+    Rig rig(settings, options, 8 * kMiB);
+    rig.run_until(12);
+    EXPECT_EQ(rig.machine.oom_kills() == 0, acts);
+    if (acts) {
+      EXPECT_EQ(rig.machine.stall_us(), 0u);
+      EXPECT_GE(rig.machine.trims_bytes.size(), 1u);
+    }
+  }
+}
+
+TEST(Governor, ANeighbourThatStartsCostsNoContextWhileThereIsRoom) {
+  MachineSettings settings;
+  settings.limit_bytes = 300 * kMiB;
+  settings.neighbour_bytes = 0;
+  Rig rig(settings, trimming());
+  rig.machine.each_step = [&rig](std::uint64_t now_us) {
+    if (now_us >= 2'000'000 && rig.machine.set.neighbour_bytes < 100 * kMiB) {
+      rig.machine.set.neighbour_bytes += 10 * kMiB;
+    }
+  };
+  rig.run_until(6);
+  EXPECT_EQ(rig.machine.set.neighbour_bytes, 100 * kMiB);
+  EXPECT_TRUE(rig.machine.trims_bytes.empty());
+  EXPECT_GE(rig.machine.releases, 2u) << "the fast loss is answered by what costs nothing";
+}
+
 TEST(Governor, FirstSignBringsMemoryBackWithinASecond) {
   MachineSettings settings;
   settings.limit_bytes = 300 * kMiB;

@@ -158,6 +158,22 @@ TEST(Room, OfAFullGroupIsWhatTheWeightsLack) {
   EXPECT_NEAR(static_cast<double>(room.reserve_high_bytes), 0.06 * 242 * kMiB, 2);
 }
 
+TEST(Room, WithNextToNothingToReclaimIsBrittle) {
+  Sample s = group_sample();
+  s.own_file_wanted_bytes = 0;  // weights repacked into anonymous memory
+  s.own_file_bytes = s.group_file_bytes.emplace(10 * kMiB);
+  s.group_usage_bytes = 215 * kMiB;
+  const Room room = measure_room(s, PolicyConfig{});
+  EXPECT_TRUE(room.is_brittle);
+  EXPECT_NEAR(static_cast<double>(room.reserve_low_bytes), 0.06 * 242 * kMiB, 4);
+  EXPECT_NEAR(static_cast<double>(room.reserve_high_bytes), 0.12 * 242 * kMiB, 4);
+  s.swap_free_bytes = kGiB;
+  EXPECT_FALSE(measure_room(s, PolicyConfig{}).is_brittle);
+  s.swap_free_bytes.reset();
+  s.group_file_bytes = 15 * kMiB;
+  EXPECT_FALSE(measure_room(s, PolicyConfig{}).is_brittle);
+}
+
 TEST(Room, LeavesOutFilePagesChargedElsewhere) {
   Sample s = group_sample();
   s.group_file_bytes = 10 * kMiB;  // the weights were first read by another group
