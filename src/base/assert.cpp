@@ -14,8 +14,8 @@ void assertion_failed(const char* expression, const char* file, int line) {
   const int length = std::snprintf(text, sizeof text, "kvpsi: broken contract: %s at %s:%d\n",
                                    expression, file, line);
   if (length > 0) {
-    const auto bytes = static_cast<size_t>(length) < sizeof text ? static_cast<size_t>(length)
-                                                                  : sizeof text - 1;
+    const auto bytes =
+        static_cast<size_t>(length) < sizeof text ? static_cast<size_t>(length) : sizeof text - 1;
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, bytes);
   }
   std::abort();

@@ -11,7 +11,7 @@ namespace kvpsi::detail {
 
 }  // namespace kvpsi::detail
 
-#define KVPSI_ASSERT(expression)  \
-  (static_cast<bool>(expression)  \
-       ? static_cast<void>(0)     \
+#define KVPSI_ASSERT(expression) \
+  (static_cast<bool>(expression) \
+       ? static_cast<void>(0)    \
        : ::kvpsi::detail::assertion_failed(#expression, __FILE__, __LINE__))

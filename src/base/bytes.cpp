@@ -39,12 +39,12 @@ std::uint64_t unit_factor(std::string_view unit) {
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   const auto bad = [&] {
-    return fail(ErrorCode::invalid_argument, "'" + std::string(text) +
-                                                 "' is not a size: write for example 512MiB");
+    return fail(ErrorCode::invalid_argument,
+                "'" + std::string(text) + "' is not a size: write for example 512MiB");
   };
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value,
-                                            std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   if (error != std::errc{} || !(value >= 0)) return bad();
   std::string unit;
   for (const char* c = end; c != text.data() + text.size(); ++c) {

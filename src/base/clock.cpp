@@ -17,7 +17,9 @@ std::uint64_t read_us(clockid_t clock) {
 }  // namespace
 
 std::uint64_t monotonic_us() { return read_us(CLOCK_MONOTONIC); }
-std::int64_t wall_seconds() { return static_cast<std::int64_t>(read_us(CLOCK_REALTIME) / 1'000'000); }
+std::int64_t wall_seconds() {
+  return static_cast<std::int64_t>(read_us(CLOCK_REALTIME) / 1'000'000);
+}
 std::uint64_t process_cpu_us() { return read_us(CLOCK_PROCESS_CPUTIME_ID); }
 std::uint64_t thread_cpu_us() { return read_us(CLOCK_THREAD_CPUTIME_ID); }
 

@@ -19,11 +19,16 @@ enum class Verb : std::uint8_t { release, compact, spill, restore, trim };
 
 constexpr std::string_view name(Verb verb) {
   switch (verb) {
-    case Verb::release: return "release";
-    case Verb::compact: return "compact";
-    case Verb::spill: return "spill";
-    case Verb::restore: return "restore";
-    case Verb::trim: return "trim";
+    case Verb::release:
+      return "release";
+    case Verb::compact:
+      return "compact";
+    case Verb::spill:
+      return "spill";
+    case Verb::restore:
+      return "restore";
+    case Verb::trim:
+      return "trim";
   }
   return "unknown";
 }
@@ -33,8 +38,8 @@ struct Action {
   std::uint64_t decision_id = 0;  ///< the decision that asked for it
   Verb verb = Verb::release;
   PoolKind pool = PoolKind::kv;
-  std::uint64_t bytes = 0;        ///< how much to give back; 0 = everything (release only)
-  std::uint64_t budget_us = 0;    ///< stop with `more` after this much time
+  std::uint64_t bytes = 0;      ///< how much to give back; 0 = everything (release only)
+  std::uint64_t budget_us = 0;  ///< stop with `more` after this much time
 
   bool operator==(const Action&) const = default;
 };
@@ -51,11 +56,16 @@ enum class Status : std::uint8_t {
 
 constexpr std::string_view name(Status status) {
   switch (status) {
-    case Status::done: return "done";
-    case Status::more: return "more";
-    case Status::nothing: return "nothing";
-    case Status::failed: return "failed";
-    case Status::queued: return "queued";
+    case Status::done:
+      return "done";
+    case Status::more:
+      return "more";
+    case Status::nothing:
+      return "nothing";
+    case Status::failed:
+      return "failed";
+    case Status::queued:
+      return "queued";
   }
   return "unknown";
 }
@@ -66,10 +76,10 @@ struct Outcome {
   Verb verb = Verb::release;
   PoolKind pool = PoolKind::kv;
   Status status = Status::nothing;
-  std::uint64_t t_us = 0;             ///< when it ended (for `queued`: when it was queued)
-  std::uint64_t duration_us = 0;      ///< time the action itself took
-  std::uint64_t bytes_released = 0;   ///< measured: exclusive pages before minus after
-  std::uint64_t tokens_trimmed = 0;   ///< context dropped for good
+  std::uint64_t t_us = 0;            ///< when it ended (for `queued`: when it was queued)
+  std::uint64_t duration_us = 0;     ///< time the action itself took
+  std::uint64_t bytes_released = 0;  ///< measured: exclusive pages before minus after
+  std::uint64_t tokens_trimmed = 0;  ///< context dropped for good
   std::int64_t errno_value = 0;
 
   bool operator==(const Outcome&) const = default;

@@ -17,50 +17,69 @@ enum class Level : std::uint8_t { calm, elevated, high, critical };
 
 constexpr std::string_view name(Level level) {
   switch (level) {
-    case Level::calm: return "calm";
-    case Level::elevated: return "elevated";
-    case Level::high: return "high";
-    case Level::critical: return "critical";
+    case Level::calm:
+      return "calm";
+    case Level::elevated:
+      return "elevated";
+    case Level::high:
+      return "high";
+    case Level::critical:
+      return "critical";
   }
   return "unknown";
 }
 
 /// The rule that won. One tick has one reason; `explain` turns it into a sentence.
 enum class Reason : std::uint8_t {
-  at_rest,       ///< no pressure, nothing to do
-  tidy,          ///< no pressure, but enough memory lies unused to hand it back
-  first_sign,    ///< first stall: release everything that costs nothing
-  level_entry,   ///< a higher level was entered: release again
-  need,          ///< measured need asks for a sized step
-  cap,           ///< the KV cache is over --kv-max
-  asked,         ///< a person or program asked to give memory back now
-  blanking,      ///< waiting for the effect of the last step
-  in_flight,     ///< the last step is still queued
-  futile,        ///< steps did not lower the pressure: it is not ours
-  too_little,    ///< all we could give is far below the need: no lossy step
-  at_floor,      ///< the KV cache is at --kv-min
-  not_allowed,   ///< only a lossy step would help, and --trim forbids it
-  paused,        ///< governing is paused
-  foreign,       ///< others stall, and giving up context would not relieve them
+  at_rest,      ///< no pressure, nothing to do
+  tidy,         ///< no pressure, but enough memory lies unused to hand it back
+  first_sign,   ///< first stall: release everything that costs nothing
+  level_entry,  ///< a higher level was entered: release again
+  need,         ///< measured need asks for a sized step
+  cap,          ///< the KV cache is over --kv-max
+  asked,        ///< a person or program asked to give memory back now
+  blanking,     ///< waiting for the effect of the last step
+  in_flight,    ///< the last step is still queued
+  futile,       ///< steps did not lower the pressure: it is not ours
+  too_little,   ///< all we could give is far below the need: no lossy step
+  at_floor,     ///< the KV cache is at --kv-min
+  not_allowed,  ///< only a lossy step would help, and --trim forbids it
+  paused,       ///< governing is paused
+  foreign,      ///< others stall, and giving up context would not relieve them
 };
 
 constexpr std::string_view name(Reason reason) {
   switch (reason) {
-    case Reason::at_rest: return "at_rest";
-    case Reason::tidy: return "tidy";
-    case Reason::first_sign: return "first_sign";
-    case Reason::level_entry: return "level_entry";
-    case Reason::need: return "need";
-    case Reason::cap: return "cap";
-    case Reason::asked: return "asked";
-    case Reason::blanking: return "blanking";
-    case Reason::in_flight: return "in_flight";
-    case Reason::futile: return "futile";
-    case Reason::too_little: return "too_little";
-    case Reason::at_floor: return "at_floor";
-    case Reason::not_allowed: return "not_allowed";
-    case Reason::paused: return "paused";
-    case Reason::foreign: return "foreign";
+    case Reason::at_rest:
+      return "at_rest";
+    case Reason::tidy:
+      return "tidy";
+    case Reason::first_sign:
+      return "first_sign";
+    case Reason::level_entry:
+      return "level_entry";
+    case Reason::need:
+      return "need";
+    case Reason::cap:
+      return "cap";
+    case Reason::asked:
+      return "asked";
+    case Reason::blanking:
+      return "blanking";
+    case Reason::in_flight:
+      return "in_flight";
+    case Reason::futile:
+      return "futile";
+    case Reason::too_little:
+      return "too_little";
+    case Reason::at_floor:
+      return "at_floor";
+    case Reason::not_allowed:
+      return "not_allowed";
+    case Reason::paused:
+      return "paused";
+    case Reason::foreign:
+      return "foreign";
   }
   return "unknown";
 }
@@ -70,8 +89,8 @@ struct Decision {
   std::uint64_t id = 0;  ///< 1, 2, 3, ... one a tick
   Level level = Level::calm;
   Reason reason = Reason::at_rest;
-  std::uint64_t need_bytes = 0;      ///< what the memory situation asks for
-  std::uint64_t wake_after_us = 0;   ///< look again after this long at the latest
+  std::uint64_t need_bytes = 0;     ///< what the memory situation asks for
+  std::uint64_t wake_after_us = 0;  ///< look again after this long at the latest
   Actions actions;
 
   bool operator==(const Decision&) const = default;

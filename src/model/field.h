@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a field of a record is called, in which unit and what it means: the vocabulary shared by the
-// journal, metrics, tables and help. The records' own visit_fields functions (sample.h, pool_view.h,
-// signal.h, ...) are THE field table: a field that is not visited does not exist for any view.
+// journal, metrics, tables and help. The records' own visit_fields functions (sample.h,
+// pool_view.h, signal.h, ...) are THE field table: a field that is not visited does not exist for
+// any view.
 #pragma once
 
 #include <string_view>

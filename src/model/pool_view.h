@@ -17,10 +17,14 @@ enum class PoolKind : std::uint8_t { kv, scratch, heap, prompt_cache };
 
 constexpr std::string_view name(PoolKind kind) {
   switch (kind) {
-    case PoolKind::kv: return "kv";
-    case PoolKind::scratch: return "scratch";
-    case PoolKind::heap: return "heap";
-    case PoolKind::prompt_cache: return "prompt_cache";
+    case PoolKind::kv:
+      return "kv";
+    case PoolKind::scratch:
+      return "scratch";
+    case PoolKind::heap:
+      return "heap";
+    case PoolKind::prompt_cache:
+      return "prompt_cache";
   }
   return "unknown";
 }

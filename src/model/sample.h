@@ -76,8 +76,7 @@ void visit_fields(Visitor&& visit, S& s)
   visit(Field{"group_limit_bytes", "bytes", "the tightest limit above us"}, s.group_limit_bytes);
   visit(Field{"group_usage_bytes", "bytes", "usage of the group with that limit"},
         s.group_usage_bytes);
-  visit(Field{"group_file_bytes", "bytes", "page cache charged to that group"},
-        s.group_file_bytes);
+  visit(Field{"group_file_bytes", "bytes", "page cache charged to that group"}, s.group_file_bytes);
   visit(Field{"group_limit_hits_total", "1", "times the limit forced reclaim"},
         s.group_limit_hits_total);
   visit(Field{"group_oom_kills_total", "1", "OOM kills in that group"}, s.group_oom_kills_total);

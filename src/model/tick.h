@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tick: one turn of the governor, whole: what was seen, what it was taken to mean, what was decided.
-// The only persistent truth; journal/ writes it, every view and the replay read it.
+// Tick: one turn of the governor, whole: what was seen, what it was taken to mean, what was
+// decided. The only persistent truth; journal/ writes it, every view and the replay read it.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ namespace kvpsi {
 struct Observation {
   Sample sample;
   PoolViews pools;
-  Outcomes outcomes;            ///< actions of earlier decisions that ended since the last tick
-  bool give_back_asked = false; ///< SIGUSR1 or its like arrived since the last tick
-  bool paused = false;          ///< governing is paused (SIGUSR2)
+  Outcomes outcomes;             ///< actions of earlier decisions that ended since the last tick
+  bool give_back_asked = false;  ///< SIGUSR1 or its like arrived since the last tick
+  bool paused = false;           ///< governing is paused (SIGUSR2)
 
   bool operator==(const Observation&) const = default;
 };
