@@ -5,7 +5,6 @@
 # header in one program are a trap; Debian's otherwise.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_path(KVPSI_BOOST_INCLUDE_DIR boost/math/distributions/students_t.hpp REQUIRED)
 mark_as_advanced(KVPSI_BOOST_INCLUDE_DIR)

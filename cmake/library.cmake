@@ -30,7 +30,7 @@ function(kvpsi_link_outside target folder scope)
   if(folder STREQUAL "bench")
     target_include_directories(${target} SYSTEM ${scope} "${KVPSI_BOOST_INCLUDE_DIR}")
   elseif(folder STREQUAL "cli")
-    target_link_libraries(${target} ${scope} CLI11::CLI11 spdlog::spdlog)
+    target_link_libraries(${target} ${scope} CLI11::CLI11)
   endif()
 endfunction()
 

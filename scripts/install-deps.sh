@@ -13,7 +13,7 @@ packages=(
     # fetching and scripts
     python3 python3-pip time util-linux
     # libraries of the command line, the journal and the reports
-    libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libboost-math-dev gnuplot-nox
+    libcli11-dev libfmt-dev nlohmann-json3-dev libboost-math-dev gnuplot-nox
     # tests
     libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
 )

@@ -28,7 +28,6 @@ LIBRARY_USERS = {
     "nlohmann/": set(FOLDERS) - STDLIB_ONLY,
     "boost/": {"bench"},
     "CLI/": {"cli"},
-    "spdlog/": {"cli"},
 }
 IMPURE_HEADERS = {"chrono", "fstream", "iostream", "filesystem", "thread", "mutex", "random",
                   "unistd.h", "fcntl.h", "time.h", "ctime", "stdio.h", "cstdio"}
