@@ -3,6 +3,8 @@
 // memory.
 #include "base/gguf_header.h"
 
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -164,7 +166,8 @@ TEST(GgufHeader, HeaderWithoutArchitectureIsRefused) {
 TEST(GgufFile, ReadsAHeaderLongerThanTheFirstPiece) {
   GgufBuilder builder;
   builder.list_of_texts("tokenizer.ggml.tokens", 200'000).text("general.architecture", "llama");
-  const auto path = std::filesystem::temp_directory_path() / "kvpsi_gguf_long.gguf";
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("kvpsi_gguf_long_" + std::to_string(getpid()) + ".gguf");
   std::ofstream(path, std::ios::binary) << builder.build_file();
   const auto file = read_gguf_file(path.string());
   std::filesystem::remove(path);

@@ -3,10 +3,13 @@
 // environment and file disagree.
 #include "cli/options.h"
 
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -55,11 +58,16 @@ class OptionsTest : public testing::Test {
     return {};
   }
 
+  void TearDown() override { std::filesystem::remove(config_path_); }
+
+  /// A file of this process alone: test programs run side by side.
   std::string write_config(const std::string& text) {
-    const std::string path = testing::TempDir() + "/kvpsi_options_test.toml";
-    std::ofstream(path) << text;
-    return path;
+    std::ofstream(config_path_) << text;
+    return config_path_;
   }
+
+  const std::string config_path_ =
+      testing::TempDir() + "kvpsi_options_test_" + std::to_string(::getpid()) + ".toml";
 
   CLI::App app_;
   std::uint64_t size_ = 0;
