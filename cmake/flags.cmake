@@ -8,7 +8,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 
 if(KVPSI_SANITIZE OR KVPSI_FUZZ)
-  set(CMAKE_CXX_FLAGS_${KVPSI_BUILD_TYPE_UPPER} "-O1 -g")
+  set(CMAKE_CXX_FLAGS_${KVPSI_BUILD_TYPE_UPPER} "-O1 -g1")
   add_compile_options(-fno-omit-frame-pointer)
 endif()
 if(KVPSI_SANITIZE)
