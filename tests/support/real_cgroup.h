@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -104,6 +105,14 @@ class ColdFile {
     for (off_t at = 0;; at += sizeof block) {
       if (::pread(fd_.get(), block, sizeof block, at) <= 0) return;
     }
+  }
+  /// Walks a mapping of the file over and over, as a forward pass walks its weights, forever.
+  /// Beyond a limit that is refault after refault, which the kernel counts as stall.
+  [[noreturn]] void thrash(std::uint64_t bytes) const {
+    const void* map = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd_.get(), 0);
+    if (map == MAP_FAILED) ::_exit(1);
+    const auto* pages = static_cast<const volatile char*>(map);
+    for (std::uint64_t at = 0;; at = (at + 4096) % bytes) (void)pages[at];
   }
 
  private:

@@ -132,28 +132,30 @@ TEST(RealGroup, RealStallFiresTheTriggerAndMovesTheTotals) {
   if ((*source)->facts().own.granted.empty()) {
     GTEST_SKIP() << "no trigger may be set here: " << (*source)->facts().own.reason;
   }
-  const ColdFile file(64 * kMiB);
+  const ColdFile file(32 * kMiB);
   const PsiTotals before = (*source)->sample().psi_own.value();
   const std::uint64_t start_us = monotonic_us();
-  const Child thrasher([&] {
+  const Child thrasher([&]() -> int {
     if (!pressure.add_self() || (is_hybrid && !limit.add_self())) return 1;
-    for (;;) file.read_all();
+    file.thrash(32 * kMiB);
   });
-  std::uint64_t moved_us = 0;
-  std::uint64_t fired_us = 0;
-  PsiTotals now = before;
-  while (fired_us == 0 && monotonic_us() - start_us < 15'000'000) {
-    const Wake wake = (*source)->wait(20'000);
-    now = (*source)->sample().psi_own.value_or(before);
-    const std::uint64_t passed_us = monotonic_us() - start_us;
-    if (moved_us == 0 && now.some_us_total >= before.some_us_total + 20'000) moved_us = passed_us;
-    if (wake == Wake::trigger) fired_us = passed_us;
+  // No reading meanwhile: whoever reads the file when averages are due updates them without looking
+  // at the triggers (psi_show of the kernel), so a quick reader starves an unprivileged trigger.
+  std::uint64_t passed_us = 0;
+  bool is_fired = false;
+  while (!is_fired && passed_us < 15'000'000) {
+    is_fired = (*source)->wait(1'000'000) == Wake::trigger;
+    passed_us = monotonic_us() - start_us;
   }
-  if (moved_us == 0) GTEST_SKIP() << "the disk is too fast here for 20 ms of stall in 15 s";
-  RecordProperty("stall_of_20_ms_seen_after_us", std::to_string(moved_us));
-  RecordProperty("stall_us_in_all", std::to_string(now.some_us_total - before.some_us_total));
-  RecordProperty("trigger_fired_after_us", std::to_string(fired_us));
-  EXPECT_GT(fired_us, 0u);
+  const std::uint64_t stall_us =
+      (*source)->sample().psi_own.value_or(before).some_us_total - before.some_us_total;
+  if (!is_fired && stall_us < 1'500'000) {
+    GTEST_SKIP() << "the disk is too fast here: " << stall_us << " us of stall in 15 s";
+  }
+  RecordProperty("stall_us", std::to_string(stall_us));
+  RecordProperty("trigger_fired_after_us", std::to_string(passed_us));
+  EXPECT_TRUE(is_fired);
+  EXPECT_GT(stall_us, 0u);
 }
 
 }  // namespace
