@@ -32,7 +32,9 @@ struct EngineOptions {
   /// Tokens of context. Empty: as trained, 4,096 at most; 0: as trained.
   std::optional<std::uint32_t> n_ctx;
   bool beyond_training = false;  ///< allow n_ctx to be larger than the model was trained for
-  std::uint32_t n_batch = 256;   ///< tokens of a prefill chunk; the ubatch has the same size
+  /// Tokens of a prefill chunk; the ubatch has the same size. Requests of the governor wait for the
+  /// end of a chunk: 0.9 s at 145 tokens/s, and 256 is no faster.
+  std::uint32_t n_batch = 128;
   std::uint32_t threads = 1;
   FlashAttention flash_attention = FlashAttention::automatic;
   std::string cache_type_k = "f16";
