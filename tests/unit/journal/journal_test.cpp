@@ -221,9 +221,13 @@ TEST(Journal, ReplayMakesTheSameDecisions) {
   {
     auto writer = *JournalWriter::open(path);
     Governor governor(options, machine, pools, machine, *writer);
+    bool paused = false;
     while (machine.now_us() < 15'000'000) {
       governor.step();
-      if (machine.now_us() == 9'000'000) governor.toggle_pause();
+      if (!paused && machine.now_us() >= 9'000'000) {
+        paused = true;
+        governor.toggle_pause();
+      }
       writer->flush();
     }
     EXPECT_EQ(writer->status().ticks_dropped, 0u);
