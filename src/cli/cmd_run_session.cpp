@@ -5,12 +5,14 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "journal/tick_json.h"
+#include "linux/own_memory.h"
 
 namespace kvpsi {
 namespace {
@@ -91,7 +93,11 @@ Result<void> RunSession::attach() {
 
 void RunSession::start_governor() {
   if (governor_ == nullptr) return;
-  governor_->start(governed_->pools(), record_.weights.file_bytes);
+  // Loading leaves the weights mapped and resident, and beside them our program text (9 MiB): both
+  // have to stay. Where that was squeezed out already, at least the weights are known.
+  const auto memory = read_own_memory();
+  const std::uint64_t resident = memory ? memory->file_bytes : 0;
+  governor_->start(governed_->pools(), std::max(resident, record_.weights.file_bytes));
   if (options_.governor) signals_.set_governor(governor_->governor());
 }
 

@@ -30,6 +30,7 @@ struct PolicyConfig {
 
   // The first sign, and what counts as reclaim.
   std::uint64_t first_sign_us = 20'000;
+  std::uint64_t limit_sign_us = 1'000;
   double scan_floor_bytes_per_s = 4.0 * static_cast<double>(kMiB);
   double refault_floor_per_s = 100;
   double major_fault_floor_per_s = 20;
@@ -61,8 +62,10 @@ struct PolicyConfig {
 
   // Need.
   double horizon_s = 2.25;
-  double unseen_some = 0.05;
+  double unseen_some = 0.02;
   double unseen_max_reserves = 4;
+  double others_max_reserves = 2;
+  double still_some = 0.10;
   std::uint64_t unseen_max_doublings = 3;
 
   // Steps.
@@ -111,6 +114,7 @@ void visit_seeing_fields(Visitor& visit, C& c) {
   visit(Field{"sample_gap_us", "us", "a longer gap starts anew"}, c.sample_gap_us);
 
   visit(Field{"first_sign_us", "us", "stall that releases everything free"}, c.first_sign_us);
+  visit(Field{"limit_sign_us", "us", "the same while our own limit is hit"}, c.limit_sign_us);
   visit(Field{"scan_floor_bytes_per_s", "bytes/s", "slower scanning is not reclaim"},
         c.scan_floor_bytes_per_s);
   visit(Field{"refault_floor_per_s", "1/s", "fewer refaults are not reclaim"},
@@ -158,6 +162,9 @@ void visit_level_fields(Visitor& visit, C& c) {
   visit(Field{"unseen_some", "1", "own stall share that disproves headroom"}, c.unseen_some);
   visit(Field{"unseen_max_reserves", "1", "headroom above this many upper reserves is believed"},
         c.unseen_max_reserves);
+  visit(Field{"others_max_reserves", "1", "most file pages of others taken for needed"},
+        c.others_max_reserves);
+  visit(Field{"still_some", "1", "stall since a step that shows it was too small"}, c.still_some);
   visit(Field{"unseen_max_doublings", "1", "how often a step that did not help is doubled"},
         c.unseen_max_doublings);
 }

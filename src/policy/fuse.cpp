@@ -46,6 +46,7 @@ Point make_point(const Sample& sample, const Room& room) {
   point.major_faults = sample.own_major_faults_total;
   point.headroom_bytes = room.headroom_bytes;
   point.foreign_room_bytes = room.foreign_room_bytes;
+  point.others_file_bytes = room.others_file_bytes;
   point.scope = room.scope;
   return point;
 }

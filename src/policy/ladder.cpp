@@ -135,7 +135,7 @@ bool choose_trim(PolicyState& state, const Situation& s, Decision& decision) {
   if (decision.need_bytes == 0) {
     const bool others = s.signal.origin == Origin::parent || s.signal.origin == Origin::system;
     if (others) return explain(Reason::foreign);
-    const bool settled = is_settled(state, s.observation.sample.t_us, s.config);
+    const bool settled = is_effect_known(state, s.signal, s.observation.sample.t_us, s.config);
     return explain(settled ? Reason::at_rest : Reason::blanking);
   }
   const std::uint64_t coming = coming_bytes(state, s, decision);

@@ -17,9 +17,13 @@ bool is_first_sign_size(const Signal& signal, const PolicyConfig& config) {
   if (!signal.psi_present) {
     return is_stressed(signal, config) && is_below(signal, signal.reserve_high_bytes);
   }
+  // At our own limit a millisecond is no accident, and giving back costs less than waiting for
+  // more.
+  const bool at_limit = signal.limit_hit && signal.origin == Origin::own;
+  const std::uint64_t least_us =
+      at_limit ? std::min(config.limit_sign_us, config.first_sign_us) : config.first_sign_us;
   const double window_stall_us = signal.some_fast * static_cast<double>(config.fast_window_us);
-  return signal.stall_us_new >= config.first_sign_us ||
-         window_stall_us + 0.5 >= static_cast<double>(config.first_sign_us);
+  return signal.stall_us_new >= least_us || window_stall_us + 0.5 >= static_cast<double>(least_us);
 }
 
 /// Stall inside the last interval itself, which a window of 2 s remembers for 2 s too long.

@@ -14,8 +14,8 @@ namespace kvpsi {
 
 /// Learns what headroom does not show: file pages that others keep using look free, but are not.
 /// When our own group goes on stalling under its limit, later than blanking_us after the first sign
-/// and a whole fast window after the last step, the headroom measured now is taken for none.
-/// Forgotten when calm.
+/// and once the effect of the last step is known, the headroom measured now is taken for none, and
+/// the page cache of others for needed, where that is more. Forgotten when calm.
 void learn_unseen(PolicyState& state, const Signal& signal, std::uint64_t now_us,
                   const PolicyConfig& config);
 

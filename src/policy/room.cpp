@@ -51,6 +51,7 @@ Room measure_group(const Sample& sample, std::uint64_t kept_bytes, const PolicyC
   Room room = make_room(Scope::group, headroom, Wide{sample.own_anon_bytes} + kept, low * factor,
                         high * factor);
   room.is_brittle = is_brittle;
+  room.others_file_bytes = minus(file, sample.own_file_bytes);
   return room;
 }
 

@@ -19,6 +19,7 @@ struct Room {
   std::int64_t headroom_bytes = std::numeric_limits<std::int64_t>::max();
   /// Headroom plus what we hold ourselves: falls only when others take memory.
   std::int64_t foreign_room_bytes = std::numeric_limits<std::int64_t>::max();
+  std::uint64_t others_file_bytes = 0;  ///< group only: page cache that we do not map
   std::uint64_t reserve_low_bytes = 0;
   std::uint64_t reserve_high_bytes = 0;
   /// A limit under which there is less to reclaim (file pages, swap) than the upper reserve: it

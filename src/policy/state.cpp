@@ -21,6 +21,7 @@ void add_to_hash(Hash64& hash, const Point& p) {
   }
   hash.add(p.headroom_bytes);
   hash.add(p.foreign_room_bytes);
+  hash.add(p.others_file_bytes);
   hash.add(p.scope);
 }
 

@@ -34,6 +34,7 @@ struct Point {
   std::uint64_t major_faults = 0;
   std::int64_t headroom_bytes = 0;
   std::int64_t foreign_room_bytes = 0;  ///< headroom as it would be without us
+  std::uint64_t others_file_bytes = 0;  ///< page cache in the limit's group that we do not map
   std::uint64_t present = 0;            ///< bit mask of the sources that could be read
   Scope scope = Scope::none;
 };

@@ -109,6 +109,16 @@ bool is_settled(const PolicyState& state, std::uint64_t now_us, const PolicyConf
          !is_within(now_us, state.trim_asked_us, config.fast_window_us);
 }
 
+bool is_effect_known(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
+                     const PolicyConfig& config) {
+  if (is_settled(state, now_us, config)) return true;
+  const bool fresh = is_within(now_us, state.step_end_us, config.blanking_us) ||
+                     is_within(now_us, state.trim_asked_us, config.blanking_us) ||
+                     state.trim_asked_us > state.step_end_us;
+  return !fresh && state.effective_steps <= 1 && signal.origin == Origin::own &&
+         signal.some_fast >= config.still_some;
+}
+
 bool is_blanked(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                 const PolicyConfig& config) {
   if (state.trim_again) return false;

@@ -25,6 +25,13 @@ void note_trim(PolicyState& state, std::uint64_t decision_id, std::uint64_t byte
 /// Whether a whole fast window has passed since the last step ended or was asked for.
 bool is_settled(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config);
 
+/// Whether the effect of the last step is known: a whole fast window has passed, or stall of our
+/// own went on right after it (still_some of the window, all of it later than the step), which
+/// shows sooner that it was too small. Only the first step of an episode is judged so quickly:
+/// later ones have to prove themselves, see update_futility.
+bool is_effect_known(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
+                     const PolicyConfig& config);
+
 /// Whether the last step is too fresh for its effect to show. A release alone does not delay a
 /// lossy step while headroom is below its lower reserve: headroom shows at once what came back.
 bool is_blanked(const PolicyState& state, const Signal& signal, std::uint64_t now_us,

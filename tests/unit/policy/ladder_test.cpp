@@ -11,9 +11,11 @@ namespace {
 
 using test::Driver;
 
-PolicyConfig trimming() {
+/// The page cache of the test's world is nobody's: where others' is meant to count, a test says so.
+PolicyConfig trimming(double others_max_reserves = 0) {
   PolicyConfig config;
   config.trim_allowed = true;
+  config.others_max_reserves = others_max_reserves;
   return config;
 }
 
@@ -282,17 +284,46 @@ TEST(Ladder, PagesThatDoNotComeBackStopTheTrims) {
   EXPECT_LE(trims, 4u) << "10 s at a cliff where a trim returns a tenth of what it drops";
 }
 
-TEST(Ladder, HeadroomThatStallDisprovesIsNotBelieved) {
-  Driver drive = at_cliff(0);
-  drive.world.usage_bytes = 920 * kMiB;  // 80 MiB look free: above the upper reserve
+/// What is trimmed when 80 MiB look free, above the upper reserve of 60 MiB, and our group stalls.
+std::uint64_t trim_at_disproved_headroom(std::uint64_t others_file_bytes) {
+  Driver drive = at_cliff(0, trimming(2));
+  drive.world.usage_bytes = 920 * kMiB;
+  drive.world.file_bytes = others_file_bytes;
   drive.world.own_some = drive.world.own_full = 0;
-  drive.run(3);
+  drive.run(15);
   drive.world.own_some = 0.5;
   drive.run(0.5);
   EXPECT_EQ(drive.trims(), 0u);
   drive.run(0.5);
   EXPECT_EQ(drive.trims(), 1u);
-  EXPECT_NEAR(static_cast<double>(drive.state.trim_asked_bytes), 60.0 * kMiB, kMiB);
+  return drive.state.trim_asked_bytes;
+}
+
+TEST(Ladder, HeadroomThatStallDisprovesIsNotBelieved) {
+  EXPECT_NEAR(static_cast<double>(trim_at_disproved_headroom(70 * kMiB)), 60.0 * kMiB, kMiB);
+}
+
+TEST(Ladder, PageCacheOfOthersCountsAsNeededUpToABound) {
+  EXPECT_NEAR(static_cast<double>(trim_at_disproved_headroom(100 * kMiB)), 80.0 * kMiB, kMiB);
+  EXPECT_NEAR(static_cast<double>(trim_at_disproved_headroom(900 * kMiB)), 90.0 * kMiB, kMiB)
+      << "two upper reserves, 120 MiB, would ask for 100; 90 are trimmable";
+}
+
+TEST(Ladder, PageCacheOfOthersIsKeptWhereTheLimitLacksMemoryAnyway) {
+  Driver drive = at_cliff(10 * kMiB, trimming(0.25));
+  for (int i = 0; i < 20 && drive.trims() == 0; ++i) drive.tick();
+  ASSERT_EQ(drive.trims(), 1u);
+  EXPECT_NEAR(static_cast<double>(drive.state.trim_asked_bytes), (10 + 60 + 15) * kMiB, kMiB);
+}
+
+TEST(Ladder, ASecondStepComesSoonWhenStallGoesOn) {
+  Driver drive = at_cliff(0);
+  for (int i = 0; i < 20 && drive.trims() == 0; ++i) drive.tick();
+  ASSERT_EQ(drive.trims(), 1u);
+  const std::uint64_t first_us = drive.now_us;
+  drive.answer();
+  while (drive.trims() < 2 && drive.now_us < first_us + 5'000'000) drive.tick();
+  EXPECT_LE(drive.now_us - first_us, 1'200'000u) << "not a whole window of 2 s";
 }
 
 TEST(Ladder, WakesOftenUnderPressureAndSeldomAtRest) {
