@@ -18,10 +18,10 @@ struct TriggerSet {
   const char* words;
 };
 
-// Without privilege the kernel looks at a trigger only when its averages are due (2 s), and a reader
-// of the pressure file who comes first updates the averages without looking (psi_show). Measured: a
-// reader each 20 ms delayed the event from 2 s to 8 s or for good. So whoever samples quickly must
-// not count on the trigger; it is there for the quiet times between samples.
+// Without privilege the kernel looks at a trigger only when its averages are due (2 s), and a
+// reader of the pressure file who comes first updates the averages without looking (psi_show).
+// Measured: a reader each 20 ms delayed the event from 2 s to 8 s or for good. So whoever samples
+// quickly must not count on the trigger; it is there for the quiet times between samples.
 constexpr TriggerSet kPrivileged = {"some 50000 1000000", "full 50000 1000000",
                                     "some 50 ms and full 50 ms in 1 s"};
 constexpr TriggerSet kForAnybody = {"some 100000 2000000", "full 100000 2000000",
