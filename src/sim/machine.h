@@ -43,7 +43,7 @@ struct Requests {
 };
 
 /// Not thread-safe: one thread drives the governor, the machine and the watcher.
-class Machine final : public PressureSource, public Clock {
+class Machine final : public PressureSource, public Clock, private SafePointListener {
  public:
   /// Runs vary_scenario(scenario, seed).
   Machine(const Scenario& scenario, std::uint64_t seed);
@@ -69,10 +69,12 @@ class Machine final : public PressureSource, public Clock {
   std::uint64_t now_us() override { return now_us_; }
 
  private:
-  void advance(std::uint64_t dt_us);
+  /// One step; true when a pressure trigger fires at its end.
+  bool advance(std::uint64_t dt_us);
+  void at_safe_point() override;
   void run_events();
   void run_event(const EventSpec& event);
-  void tell(std::uint64_t dt_us);
+  void tell(const Stalls& stalls, std::uint64_t dt_us);
 
   const Scenario scenario_;
   Prng prng_;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// MachineConstants: what the synthetic kernel and engine do, each with where the number comes from.
+// "Measured" means on the project's own machine (2 cores, kernel 6.18, no swap; see
+// docs/measurements.md). Scenario files say what differs from run to run. Next hop: memory_model.h.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+
+namespace kvpsi {
+
+struct MachineConstants {
+  /// Length of an internal step. Shorter than any reaction of the governor to an onset.
+  std::uint64_t step_us = 20'000;
+
+  // The cliff: weights are walked from end to end by each token, and least-recently-used reclaim
+  // evicts what comes next, so a little too little memory costs nearly all of the speed.
+  double cliff_stall_low = 0.45;   ///< measured, S1: 46 % of the time stalled
+  double cliff_stall_high = 0.60;  ///< measured, S2: 54-56 %, single runs up to 66 %
+  double cliff_speed = 0.13;       ///< measured, S2: 6.9 tokens/s instead of 45-57
+  double onset_low_s = 0.1;        ///< measured: first stall 0.1-0.5 s after the shortage
+  double onset_high_s = 0.5;
+  double read_back_stall = 0.50;  ///< the same faults, but each page is read once
+  /// Of the time in which some task of the engine's group stalls, all do (one thread computes).
+  double full_share = 0.75;
+
+  /// Text and libraries of a process: hot, file-backed, declared by nobody.
+  std::uint64_t hidden_file_bytes = 6 * kMiB;
+  /// A program that takes memory touches it at about this rate (memset of 4 KiB pages).
+  double touch_bytes_per_s = 1.0 * static_cast<double>(kGiB);
+  /// Share of time that a growing program stalls in direct reclaim at a full limit.
+  double growth_stall = 0.10;
+  /// Page cache that nobody needs comes back at this rate (a log, a copy) and is charged again.
+  double cold_refill_bytes_per_s = 8.0 * static_cast<double>(kMiB);
+  /// A program thrashing inside its own limit stalls this share of the time (measured: 0.4-0.6).
+  double foreign_stall = 0.5;
+
+  /// The machine keeps this share for itself: watermarks (min_free_kbytes and its like).
+  double watermark_share = 0.01;
+  /// Of the memory of neighbours and of the rest of the machine, not in use: goes to swap first.
+  double neighbour_cold_share = 0.3;
+  double other_cold_share = 0.5;
+  /// RAM saved by a byte in zram; 1 for a disk. KV does not compress (lz4 1.01x) and stays.
+  double zram_gain = 0.6;
+  double zram_bytes_per_s = 1.0 * static_cast<double>(kGiB);
+  double swap_stall = 0.30;  ///< while pages go to swap or come back
+
+  /// MADV_DONTNEED over 4 KiB pages, measured: 137 ms a GiB.
+  double release_bytes_per_s = static_cast<double>(kGiB) / 0.137;
+  std::uint64_t safe_point_us = 20'000;  ///< most time for giving back at one safe point
+  std::uint64_t prefill_batch = 128;     ///< tokens in one decode call of a prefill
+  std::uint64_t min_prune_tokens = 64;   ///< fewer are never trimmed
+
+  /// A trigger without privileges: this much stall in a window of 2 s, looked at when the kernel
+  /// updates its averages (PSI_FREQ), at a phase of its own for each group.
+  std::uint64_t trigger_us = 100'000;
+  std::uint64_t psi_tick_us = 2'000'000;
+};
+
+inline constexpr MachineConstants kMachine{};
+
+}  // namespace kvpsi
