@@ -27,6 +27,9 @@ struct MachineConstants {
 
   /// Text and libraries of a process: hot, file-backed, declared by nobody.
   std::uint64_t hidden_file_bytes = 6 * kMiB;
+  /// The same of all other programs, as a share of the machine: what thrashes before anybody is
+  /// killed on a machine without swap.
+  double others_file_share = 0.02;
   /// A program that takes memory touches it at about this rate (memset of 4 KiB pages).
   double touch_bytes_per_s = 1.0 * static_cast<double>(kGiB);
   /// Share of time that a growing program stalls in direct reclaim at a full limit.

@@ -23,7 +23,10 @@ void EngineModel::advance(double t_s, double dt_s, double speed, SafePointListen
   double time_s = dt_s * speed;
   while (time_s > 0) {
     if (!is_busy_) {
-      if (!begin_decode(t_s)) return;
+      if (!begin_decode(t_s)) {
+        if (is_held()) listener.at_safe_point();  // work that waits stands between two decodes
+        return;
+      }
       listener.at_safe_point();  // requests that wait for a decode are served before it runs
     }
     const double used_s = std::min(time_s, left_s_);
@@ -134,6 +137,11 @@ void EngineModel::fill(Sequence& sequence, std::uint64_t tokens) {
   sequence.live += tokens;
   live_tokens_ += tokens;
   kv_resident_bytes_ = std::max(kv_resident_bytes_, live_bytes());
+}
+
+bool EngineModel::is_held() const {
+  return std::any_of(sequences_.begin(), sequences_.end(),
+                     [](const Sequence& sequence) { return sequence.is_held; });
 }
 
 std::uint64_t EngineModel::droppable(const Sequence& sequence) const {

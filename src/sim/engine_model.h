@@ -12,7 +12,8 @@
 
 namespace kvpsi {
 
-/// Told whenever the engine stands between two decodes with work before it or just done.
+/// Told whenever the engine stands between two decodes with work before it or just done. An engine
+/// without any work comes to none: what waits for it waits on, as with the real one.
 class SafePointListener {
  public:
   virtual ~SafePointListener() = default;
@@ -80,6 +81,7 @@ class EngineModel {
   void admit(Sequence& sequence);
   bool begin_decode(double t_s);
   std::uint64_t cells() const;
+  bool is_held() const;
   void end_decode(double t_s);
   void end_turn(Sequence& sequence, double t_s);
   void drop(Sequence& sequence);

@@ -153,8 +153,11 @@ void Machine::tell(const Stalls& stalls, std::uint64_t dt_us) {
   instant.tokens_lost = engine_.tokens_lost();
   instant.oom_kills = memory_.oom_kills();
   instant.engine_alive = !memory_.is_engine_killed();
-  const Wide room = Wide{instant.headroom_bytes} + instant.kv_resident_bytes -
-                    instant.kv_full_bytes - memory_.wanted_bytes();
+  Wide room = Wide{instant.headroom_bytes} + instant.kv_resident_bytes - instant.kv_full_bytes -
+              memory_.wanted_bytes();
+  if (!engine_.is_busy() && !scenario_.engine.is_repacked) {
+    room -= scenario_.engine.weights_bytes;  // wanted again with the next request
+  }
   instant.pressed = room < 0;
 
   ++totals_.steps;

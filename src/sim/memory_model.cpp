@@ -94,7 +94,8 @@ void MemoryModel::measure(const EngineMemory& engine) {
   group_.hot_file_bytes = hot + inside_file;
   group_.swappable_bytes = cold_own + share(inside, kMachine.neighbour_cold_share);
   outer_.anon_bytes = group_.anon_bytes + outside + machine_.other_used_bytes;
-  outer_.hot_file_bytes = group_.hot_file_bytes + outside_file;
+  outer_.hot_file_bytes =
+      group_.hot_file_bytes + outside_file + share(machine_.ram_bytes, kMachine.others_file_share);
   outer_.swappable_bytes = group_.swappable_bytes + share(outside, kMachine.neighbour_cold_share) +
                            share(machine_.other_used_bytes, kMachine.other_cold_share);
 }
@@ -200,13 +201,17 @@ bool MemoryModel::is_tight(const Neighbour& neighbour) const {
 Stalls MemoryModel::find_stalls() const {
   Stalls stalls;
   const bool thrashes = short_for_s_ > 0 && short_for_s_ >= onset_s_;
-  if (engine_.is_busy && thrashes) {
+  const bool is_early = short_for_s_ > 0 && !thrashes;  // what is out is not missed yet
+  if (!engine_.is_busy || is_early) {
+    stalls.own = 0;
+  } else if (thrashes) {
     stalls.own = cliff_stall_;
-  } else if (engine_.is_busy && evicted_weights_bytes_ > 0) {
+  } else if (evicted_weights_bytes_ > 0) {
     stalls.own = kMachine.read_back_stall;
-  } else if (engine_.is_busy && is_swapping_) {
+  } else if (is_swapping_) {
     stalls.own = kMachine.swap_stall;
   }
+  if (thrashes && outer_.room() < 0) stalls.outside = cliff_stall_;
   for (const Neighbour& neighbour : neighbours_) {
     if (!neighbour.is_there) continue;
     double stall = 0;
@@ -249,7 +254,7 @@ void MemoryModel::settle_hot_files(double dt_s) {
     evicted_weights_bytes_ = std::max(evicted_weights_bytes_, weights - room);
   }
   const bool thrashes = short_for_s_ > 0 && short_for_s_ >= onset_s_;
-  const bool reads = evicted_weights_bytes_ > 0 || is_swapping_;
+  const bool reads = (short_for_s_ == 0 && evicted_weights_bytes_ > 0) || is_swapping_;
   speed_ = thrashes ? kMachine.cliff_speed : reads ? 0.5 : 1;
 }
 

@@ -112,8 +112,8 @@ std::string_view name(EventKind kind);
 struct EventSpec {
   EventKind kind = EventKind::limit;
   double at_s = 0;
-  std::optional<std::uint64_t> bytes;  ///< limit only
-  double seconds = 0;                  ///< clock_jump and suspend only
+  std::optional<std::uint64_t> bytes = {};  ///< limit only; empty: none
+  double seconds = 0;                       ///< clock_jump and suspend only
 };
 
 /// What the checkers hold a run of this scenario to.
