@@ -46,12 +46,13 @@ Outcome SimPool::apply(const Action& action) {
   return run(action, budget_us);
 }
 
-void SimPool::serve() {
+template <class Allowed>
+void SimPool::serve_if(Allowed allowed) {
   if (requests_.empty()) return;
   std::uint64_t left_us = kMachine.safe_point_us;
   FixedVector<Request, 8> rest;
   for (Request& request : requests_) {
-    if (left_us == 0 || ended_.full()) {
+    if (left_us == 0 || ended_.full() || !allowed(request.action.verb)) {
       rest.push_back(request);
       continue;
     }
@@ -74,7 +75,13 @@ void SimPool::serve() {
   requests_ = rest;
 }
 
+void SimPool::serve() {
+  serve_if([](Verb) { return true; });
+}
+
 void SimPool::drain(Outcomes& ended) {
+  // Left over from a decode that was the last one: nobody else would serve it.
+  if (!engine_.is_busy()) serve_if([](Verb verb) { return verb == Verb::release; });
   Outcomes rest;
   for (const Outcome& outcome : ended_) {
     if (!ended.push_back(outcome)) rest.push_back(outcome);

@@ -23,7 +23,7 @@ class SimPool : public MemoryPool {
   Outcome apply(const Action& action) final;
   void drain(Outcomes& ended) final;
 
-  /// Serves what waits, for at most 20 ms of simulated work.
+  /// Serves what waits, for at most 20 ms of simulated work: everything.
   void serve();
   /// From now on nothing comes back (the pages are locked), or does again.
   void set_refusing(bool refusing) { is_refusing_ = refusing; }
@@ -46,6 +46,8 @@ class SimPool : public MemoryPool {
   };
   Outcome answer(const Action& action, Status status, std::int64_t error = 0) const;
   Outcome run(const Action& action, std::uint64_t budget_us);
+  template <class Allowed>
+  void serve_if(Allowed allowed);
 
   const PoolKind kind_;
   FixedVector<Request, 8> requests_;

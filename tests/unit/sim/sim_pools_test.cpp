@@ -12,7 +12,7 @@
 namespace kvpsi {
 namespace {
 
-class SimPoolsTest : public testing::Test, private SafePointListener {
+class SimPoolsTest : public testing::Test, public SafePointListener {
  protected:
   static EngineSpec make_spec() {
     EngineSpec spec;
@@ -140,6 +140,19 @@ TEST_F(SimPoolsTest, unknown_verbs_and_locked_pages_fail) {
   EXPECT_EQ(ended[0].errno_value, EINVAL);
   EXPECT_GE(kv_.view().resident_bytes, resident);
   EXPECT_GT(kv_.view().releasable_bytes, 9 * kMiB);
+}
+
+TEST_F(SimPoolsTest, a_release_takes_the_time_that_pages_take) {
+  EngineSpec spec = make_spec();
+  spec.bytes_per_token = 4 * kMiB;
+  EngineModel engine(spec, {{.prompt_tokens = 256, .forgets = true}});
+  KvSimPool kv(engine, now_us_);
+  for (double t_s = 0; t_s < 2; t_s += 0.02) engine.advance(t_s, 0.02, 1, *this);
+  ASSERT_EQ(kv.view().releasable_bytes, kGiB);  // 137 ms of work
+  int parts = 1;
+  while (kv.apply(make(Verb::release)).status == Status::more) ++parts;
+  EXPECT_EQ(parts, 7);
+  EXPECT_EQ(kv.view().resident_bytes, 0U);
 }
 
 class NoTrimTest : public SimPoolsTest {
