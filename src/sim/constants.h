@@ -14,16 +14,25 @@ struct MachineConstants {
   /// Length of an internal step. Shorter than any reaction of the governor to an onset.
   std::uint64_t step_us = 20'000;
 
-  // The cliff: weights are walked from end to end by each token, and least-recently-used reclaim
-  // evicts what comes next, so a little too little memory costs nearly all of the speed.
-  double cliff_stall_low = 0.45;   ///< measured, S1: 46 % of the time stalled
-  double cliff_stall_high = 0.60;  ///< measured, S2: 54-56 %, single runs up to 66 %
-  double cliff_speed = 0.13;       ///< measured, S2: 6.9 tokens/s instead of 45-57
-  double onset_low_s = 0.1;        ///< measured: first stall 0.1-0.5 s after the shortage
+  // The cliff: weights are walked from end to end by each token (or prefill batch), and
+  // least-recently-used reclaim evicts what comes next. So a little too little memory costs a
+  // re-read of this share of the weights in every walk, at the disk's speed. Measured, S2, eight
+  // runs: 6.9 instead of 45 tokens/s, 94-108 thousand refaults/s, that is half of the weights.
+  double miss_low = 0.45;
+  double miss_high = 0.60;
+  /// Of the time spent on re-reading, what PSI counts (measured: 54-56 % of all time stalled in
+  /// decoding, of which 84 % goes to re-reading).
+  double reading_stall = 0.64;
+  double onset_low_s = 0.1;  ///< measured: first stall 0.1-0.5 s after the shortage
   double onset_high_s = 0.5;
-  double read_back_stall = 0.50;  ///< the same faults, but each page is read once
-  /// Of the time in which some task of the engine's group stalls, all do (one thread computes).
-  double full_share = 0.75;
+  double read_back_stall = 0.50;  ///< the same faults after relief, but each page is read once
+  double read_back_speed = 0.50;
+  /// `full` of `some`, measured in eight S2 runs: one thread computes, so all tasks stall.
+  double full_share = 0.97;
+  // Counters while the engine re-reads, measured there: charges that met the limit (v1 failcnt),
+  // and own major faults; read-ahead and fault-around hide most.
+  double hits_per_s = 74'000;
+  double major_faults_per_s = 27;
 
   /// Text and libraries of a process: hot, file-backed, declared by nobody.
   std::uint64_t hidden_file_bytes = 6 * kMiB;

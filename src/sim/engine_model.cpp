@@ -92,8 +92,9 @@ bool EngineModel::begin_decode(double t_s) {
     batch_tokens_ = wanted;
   }
   if (batch_tokens_ == 0 && !decodes) return is_busy_ = false;
-  left_s_ = static_cast<double>(batch_tokens_) / spec_.prefill_tokens_per_s +
+  walk_s_ = static_cast<double>(batch_tokens_) / spec_.prefill_tokens_per_s +
             (decodes ? 1 / spec_.tokens_per_s : 0);
+  left_s_ = walk_s_;
   return is_busy_ = true;
 }
 
@@ -215,6 +216,7 @@ EngineMemory EngineModel::memory() const {
                           (spec_.is_repacked ? spec_.weights_bytes : 0);
   memory.cold_anon_bytes = kv_resident_bytes_ - hot_kv;
   memory.is_busy = is_busy_;
+  memory.walk_s = walk_s_;
   return memory;
 }
 

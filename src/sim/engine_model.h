@@ -25,6 +25,7 @@ struct EngineMemory {
   std::uint64_t hot_anon_bytes = 0;   ///< touched by every token
   std::uint64_t cold_anon_bytes = 0;  ///< idle conversations and free KV pages
   bool is_busy = false;               ///< weights are walked
+  double walk_s = 0;                  ///< unstalled time of the decode that runs: one walk
 };
 
 class EngineModel {
@@ -92,6 +93,7 @@ class EngineModel {
   std::vector<Sequence> sequences_;
   std::uint64_t budget_bytes_ = std::numeric_limits<std::uint64_t>::max();
   bool is_busy_ = false;
+  double walk_s_ = 0;               ///< length of the decode that runs
   double left_s_ = 0;               ///< of the decode that runs
   std::size_t prefilling_ = 0;      ///< which sequence it prefills; sequences_.size(): none
   std::uint64_t batch_tokens_ = 0;  ///< prefilled by it

@@ -16,7 +16,6 @@ constexpr double kPage = 4096;
 constexpr double kFaultBytes = 128.0 * static_cast<double>(kKiB);
 /// Pages scanned by reclaim for one that it takes.
 constexpr double kScannedPerPage = 2;
-constexpr double kHitsPerSecondAtCliff = 1000;
 
 std::uint64_t share(std::uint64_t bytes, double part) { return share_of(bytes, part); }
 
@@ -188,8 +187,7 @@ void MemoryModel::follow_episode(double dt_s) {
   if (short_for_s_ == 0) {
     const double span_s = kMachine.onset_high_s - kMachine.onset_low_s;
     onset_s_ = kMachine.onset_low_s + span_s * prng_.unit();
-    const double span = kMachine.cliff_stall_high - kMachine.cliff_stall_low;
-    cliff_stall_ = kMachine.cliff_stall_low + span * prng_.unit();
+    miss_ = kMachine.miss_low + (kMachine.miss_high - kMachine.miss_low) * prng_.unit();
   }
   short_for_s_ += dt_s;
 }
@@ -198,34 +196,44 @@ bool MemoryModel::is_tight(const Neighbour& neighbour) const {
   return outer_.room() < 0 || (neighbour.spec.in_group && group_.exists && group_.room() < 0);
 }
 
+/// Share of the engine's speed that re-reading in every walk leaves.
+double MemoryModel::walk_speed() const {
+  const std::uint64_t walked =
+      kMachine.hidden_file_bytes + (engine_spec_.is_repacked ? 0 : engine_spec_.weights_bytes);
+  const double reading_s = miss_ * static_cast<double>(walked) / machine_.disk_read_bytes_per_s;
+  return engine_.walk_s / (engine_.walk_s + reading_s);
+}
+
 Stalls MemoryModel::find_stalls() const {
   Stalls stalls;
-  const bool thrashes = short_for_s_ > 0 && short_for_s_ >= onset_s_;
-  const bool is_early = short_for_s_ > 0 && !thrashes;  // what is out is not missed yet
+  const double others_stall = miss_;  // they walk their files without computing much
+  const bool is_early = short_for_s_ > 0 && !thrashes();  // what is out is not missed yet
   if (!engine_.is_busy || is_early) {
     stalls.own = 0;
-  } else if (thrashes) {
-    stalls.own = cliff_stall_;
+  } else if (thrashes()) {
+    stalls.own = kMachine.reading_stall * (1 - walk_speed());
   } else if (evicted_weights_bytes_ > 0) {
     stalls.own = kMachine.read_back_stall;
   } else if (is_swapping_) {
     stalls.own = kMachine.swap_stall;
   }
-  if (thrashes && outer_.room() < 0) stalls.outside = cliff_stall_;
+  if (thrashes() && outer_.room() < 0) stalls.outside = others_stall;
   for (const Neighbour& neighbour : neighbours_) {
     if (!neighbour.is_there) continue;
     double stall = 0;
-    const bool misses_files = neighbour.file_bytes > 0 && (thrashes || evicted_others_bytes_ > 0);
+    const bool misses_files = neighbour.file_bytes > 0 && (thrashes() || evicted_others_bytes_ > 0);
     if (neighbour.spec.kind == NeighbourKind::foreign) {
       stall = neighbour.spec.bytes > neighbour.spec.own_limit_bytes ? kMachine.foreign_stall : 0;
     } else if (misses_files && (is_tight(neighbour) || evicted_others_bytes_ > 0)) {
-      stall = thrashes ? cliff_stall_ : kMachine.read_back_stall;
+      stall = thrashes() ? others_stall : kMachine.read_back_stall;
     } else if (is_growing_ && is_tight(neighbour)) {
       stall = kMachine.growth_stall;
     }
     double& account = neighbour.spec.in_group ? stalls.group_others : stalls.outside;
     account = std::max(account, stall);
+    (neighbour.spec.in_group ? stalls.group_works : stalls.outside_works) = true;
   }
+  stalls.outside_works = stalls.outside_works || stalls.outside > 0;
   return stalls;
 }
 
@@ -253,27 +261,26 @@ void MemoryModel::settle_hot_files(double dt_s) {
     const double room = std::max(0.0, static_cast<double>(headroom_bytes_));
     evicted_weights_bytes_ = std::max(evicted_weights_bytes_, weights - room);
   }
-  const bool thrashes = short_for_s_ > 0 && short_for_s_ >= onset_s_;
   const bool reads = (short_for_s_ == 0 && evicted_weights_bytes_ > 0) || is_swapping_;
-  speed_ = thrashes ? kMachine.cliff_speed : reads ? 0.5 : 1;
+  speed_ = thrashes() ? walk_speed() : reads ? kMachine.read_back_speed : 1;
 }
 
 void MemoryModel::count(const Stalls& stalls, double dt_s) {
-  const double missing = std::max(stalls.own, std::max(stalls.group_others, stalls.outside));
-  const bool group_tight = group_.exists && group_.room() < 0;
-  if (group_tight) counts_.hits += kHitsPerSecondAtCliff * dt_s;
   for (const Neighbour& neighbour : neighbours_) {
     // memory.events is hierarchical: a limit below ours that is hit counts here too.
     const bool foreign = neighbour.spec.kind == NeighbourKind::foreign && neighbour.spec.in_group;
-    if (foreign && neighbour.anon_bytes > 0) counts_.hits += kHitsPerSecondAtCliff * 0.3 * dt_s;
+    if (foreign && neighbour.is_there) counts_.hits += kMachine.hits_per_s * dt_s;
   }
-  if (missing <= 0 || short_for_s_ <= 0) return;
-  const double read_pages = machine_.disk_read_bytes_per_s * dt_s / kPage;
-  counts_.refault_pages += read_pages * missing;
+  if (short_for_s_ <= 0) return;
+  const bool is_group_tight = group_.exists && group_.room() < 0;
+  const double others = std::max(stalls.group_others, stalls.outside);
+  const double own = stalls.own / kMachine.reading_stall;
+  const double reading = std::max({own, others, is_growing_ ? kMachine.growth_stall : 0.0});
+  const double read_pages = machine_.disk_read_bytes_per_s * dt_s / kPage * reading;
+  counts_.refault_pages += read_pages;
+  counts_.major_faults += kMachine.major_faults_per_s * dt_s * own;
+  if (is_group_tight) counts_.hits += kMachine.hits_per_s * dt_s * reading;
   if (outer_.room() < 0) counts_.scan_pages += read_pages * kScannedPerPage;
-  if (stalls.own > 0) {
-    counts_.major_faults += machine_.disk_read_bytes_per_s * dt_s / kFaultBytes * stalls.own;
-  }
 }
 
 void MemoryModel::fill(Sample& sample) const {

@@ -79,6 +79,8 @@ class MemoryModel {
   void settle_hot_files(double dt_s);
   void follow_episode(double dt_s);
   Stalls find_stalls() const;
+  double walk_speed() const;
+  bool thrashes() const { return short_for_s_ > 0 && short_for_s_ >= onset_s_; }
   void count(const Stalls& stalls, double dt_s);
   bool is_tight(const Neighbour& neighbour) const;
 
@@ -99,7 +101,7 @@ class MemoryModel {
   bool is_growing_ = false;  ///< a neighbour takes memory
   double short_for_s_ = 0;   ///< how long hot memory has not fitted; 0: it fits
   double onset_s_ = 0;       ///< of this episode
-  double cliff_stall_ = 0;   ///< of this episode
+  double miss_ = 0;          ///< share of the weights missed by a walk, this episode
   double speed_ = 1;
   std::int64_t headroom_bytes_ = 0;
   std::uint64_t wanted_bytes_ = 0;

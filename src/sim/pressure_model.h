@@ -14,8 +14,10 @@ namespace kvpsi {
 /// Shares of one step, 0..1, in which some task stalled.
 struct Stalls {
   double own = 0;
-  double group_others = 0;  ///< others below our limit
-  double outside = 0;       ///< the rest of the machine
+  double group_others = 0;     ///< others below our limit
+  double outside = 0;          ///< the rest of the machine
+  bool group_works = false;    ///< others below our limit keep a CPU busy
+  bool outside_works = false;  ///< so does the rest of the machine
 };
 
 /// Totals start at random values, as on a machine that has run for a while.
@@ -44,6 +46,7 @@ class PressureModel {
     double some_at_tick = 0;
     std::uint64_t next_tick_us = 0;
   };
+  static void account(Account& account, double some_us);
   static bool tick(Account& account, std::uint64_t now_us);
   static PsiTotals totals(const Account& account);
 

@@ -37,7 +37,7 @@ class PressureModelTest : public testing::Test {
 TEST_F(PressureModelTest, two_busy_processors_halve_the_system_total) {
   PressureModel model = make();
   const Sample before = read(model);
-  run(model, {.own = 0.5}, 8);
+  run(model, {.own = 0.5, .outside_works = true}, 8);
   const Sample after = read(model);
   const auto own = after.psi_own->some_us_total - before.psi_own->some_us_total;
   const auto system = after.psi_system->some_us_total - before.psi_system->some_us_total;
@@ -49,7 +49,7 @@ TEST_F(PressureModelTest, two_busy_processors_halve_the_system_total) {
 TEST_F(PressureModelTest, a_neighbour_below_our_limit_shows_at_the_parent_only) {
   PressureModel model = make();
   const Sample before = read(model);
-  run(model, {.group_others = 0.3}, 2);
+  run(model, {.group_others = 0.3, .group_works = true}, 4);
   const Sample after = read(model);
   EXPECT_EQ(after.psi_own->some_us_total, before.psi_own->some_us_total);
   EXPECT_NEAR(
