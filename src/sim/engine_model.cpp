@@ -83,7 +83,8 @@ bool EngineModel::begin_decode(double t_s) {
     const std::uint64_t wanted = std::min(kMachine.prefill_batch, sequence.to_prefill);
     sequence.is_held = wanted > minus(budget_bytes_, live_bytes()) / spec_.bytes_per_token;
     if (sequence.is_held) continue;
-    if (live_tokens_ + wanted > cells()) {  // as a server that answers "the context is full"
+    if (live_tokens_ + wanted + sequences_.size() >
+        cells()) {  // as a server that answers "the context is full"
       end_turn(sequence, t_s);
       drop(sequence);
       continue;
@@ -101,10 +102,14 @@ bool EngineModel::begin_decode(double t_s) {
 void EngineModel::end_decode(double t_s) {
   for (Sequence& sequence : sequences_) {
     if (sequence.phase != Phase::decode) continue;
+    if (live_tokens_ >= cells()) {  // the context is full: the answer ends here
+      end_turn(sequence, t_s);
+      continue;
+    }
     fill(sequence, 1);
     ++tokens_decoded_;
     --sequence.to_decode;
-    if (sequence.to_decode == 0 || live_tokens_ >= cells()) end_turn(sequence, t_s);
+    if (sequence.to_decode == 0) end_turn(sequence, t_s);
   }
   if (batch_tokens_ > 0) {
     Sequence& sequence = sequences_[prefilling_];

@@ -31,7 +31,11 @@ MemoryModel::MemoryModel(const Scenario& scenario, Prng& prng)
       group_cold_spec_bytes_(scenario.group.cold_file_bytes),
       prng_(prng),
       limit_bytes_(scenario.group.limit_bytes) {
-  for (const NeighbourSpec& spec : scenario.neighbours) neighbours_.push_back({.spec = spec});
+  for (const NeighbourSpec& spec : scenario.neighbours) {
+    const std::uint64_t demand = find_demand(spec, 0);  // was there before we came
+    const std::uint64_t file = share(demand, spec.file_share);
+    neighbours_.push_back({.spec = spec, .anon_bytes = demand - file, .file_bytes = file});
+  }
   group_.is_group = true;
   group_.cold_file_bytes = scenario.group.cold_file_bytes;
   outer_.exists = true;

@@ -45,12 +45,12 @@ struct EngineSpec {
   std::uint64_t bytes_per_token = 0;
   std::uint64_t granule_bytes = 4096;
   double tokens_per_s = 30;  ///< decode steps a second, unstalled; each serves every answer
-  double prefill_tokens_per_s = 300;                   ///< unstalled
-  std::uint64_t scratch_bytes = 300 * 1024;            ///< comes back with every token
-  std::uint64_t prefill_scratch_bytes = 14 * 1048576;  ///< comes back with every prefill batch
-  std::uint64_t context_tokens = 0;                    ///< cells over all sequences
-  std::uint64_t keep_tokens = 64;                      ///< of each sequence, never trimmed
-  std::uint64_t tail_tokens = 256;                     ///< of each sequence, never trimmed
+  double prefill_tokens_per_s = 300;                ///< unstalled
+  std::uint64_t scratch_bytes = 300 * 1024;         ///< comes back with every token
+  std::uint64_t prefill_scratch_bytes = 3'750'000;  ///< comes back with every prefill batch
+  std::uint64_t context_tokens = 0;                 ///< cells over all sequences
+  std::uint64_t keep_tokens = 64;                   ///< of each sequence, never trimmed
+  std::uint64_t tail_tokens = 256;                  ///< of each sequence, never trimmed
   TrimRule trim = TrimRule::off;
   std::uint64_t kv_min_bytes = 0;
   std::uint64_t kv_max_bytes = 0;  ///< 0 = no cap

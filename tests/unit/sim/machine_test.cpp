@@ -190,7 +190,7 @@ TEST(MachineTest, swap_takes_cold_memory_before_anybody_is_killed) {
   scenario.group.limit_bytes.reset();
   scenario.machine.ram_bytes = kGiB;
   scenario.machine.other_used_bytes = 500 * kMiB;
-  scenario.neighbours.push_back(make_step(450 * kMiB));
+  scenario.neighbours.push_back(make_step(490 * kMiB));
   scenario.neighbours[0].in_group = false;
   Machine bare(scenario, 1);
   run_until(bare, 60);
