@@ -25,7 +25,7 @@ void Governor::step() {
   Decided decided = decide(state_, tick.observation, config_);
   state_ = decided.state;
   wake_after_us_ = decided.decision.wake_after_us;
-  if (!dry_run_) act(decided.decision.actions);
+  if (!dry_run_) act(decided.decision);
 
   tick.signal = decided.signal;
   tick.decision = decided.decision;
@@ -58,9 +58,10 @@ Observation Governor::observe() {
 
 /// The actions share one time budget: what no time is left for is reported as cut short, so that
 /// the law asks for it again.
-void Governor::act(const Actions& actions) {
+void Governor::act(const Decision& decision) {
+  if (MemoryPool* kv = find_pool(PoolKind::kv)) kv->set_budget(decision.kv_budget_bytes);
   const std::uint64_t start_us = clock_.now_us();
-  for (Action action : actions) {
+  for (Action action : decision.actions) {
     const std::uint64_t spent_us = clock_.now_us() - start_us;
     Outcome outcome{.decision_id = action.decision_id, .verb = action.verb, .pool = action.pool};
     MemoryPool* pool = find_pool(action.pool);

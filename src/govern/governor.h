@@ -52,7 +52,7 @@ class Governor {
 
  private:
   Observation observe();
-  void act(const Actions& actions);
+  void act(const Decision& decision);
   void publish(const Tick& tick);
   MemoryPool* find_pool(PoolKind kind) const;
 

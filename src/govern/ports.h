@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "model/action.h"
@@ -53,6 +54,11 @@ class MemoryPool {
   /// no longer than action.budget_us (one granule more at most). A pool that does not know the verb
   /// answers `failed` with ENOTSUP.
   virtual Outcome apply(const Action& action) = 0;
+
+  /// The most live bytes that new work may fill from now on (running work goes on); empty = as
+  /// configured. Governor thread, each turn; must not block. Pools that do not grow by work of
+  /// their own ignore it.
+  virtual void set_budget(std::optional<std::uint64_t> /*live_bytes_most*/) {}
 
   /// Moves the outcomes of queued actions that have ended since the last call into `ended`, as many
   /// as fit; the rest stays for the next call. Governor thread.

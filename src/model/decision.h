@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 
@@ -89,7 +90,9 @@ struct Decision {
   std::uint64_t id = 0;  ///< 1, 2, 3, ... one a tick
   Level level = Level::calm;
   Reason reason = Reason::at_rest;
-  std::uint64_t need_bytes = 0;     ///< what the memory situation asks for
+  std::uint64_t need_bytes = 0;  ///< what the memory situation asks for
+  /// Most live KV that admission, prefill and restore may fill; empty = as configured.
+  std::optional<std::uint64_t> kv_budget_bytes;
   std::uint64_t wake_after_us = 0;  ///< look again after this long at the latest
   Actions actions;
 
@@ -105,6 +108,8 @@ void visit_fields(Visitor&& visit, D& d)
   visit(Field{"level", "name", "calm, elevated, high, critical"}, d.level);
   visit(Field{"reason", "name", "the rule that won"}, d.reason);
   visit(Field{"need_bytes", "bytes", "what the situation asks for"}, d.need_bytes);
+  visit(Field{"kv_budget_bytes", "bytes", "most live KV that new work may fill"},
+        d.kv_budget_bytes);
   visit(Field{"wake_after_us", "us", "look again after this long"}, d.wake_after_us);
 }
 

@@ -80,6 +80,18 @@ struct PolicyConfig {
   std::uint64_t futile_hold_min_us = 2'000'000;
   std::uint64_t futile_hold_max_us = 60'000'000;
 
+  // Growing back.
+  std::uint64_t grow_hold_us = 30'000'000;
+  std::uint64_t grow_hold_critical_us = 60'000'000;
+  std::uint64_t grow_hold_max_us = 600'000'000;
+  std::uint64_t grow_period_us = 1'000'000;
+  double grow_some = 0.001;
+  double grow_share = 0.0625;
+  double grow_wary_share = 0.01;
+  std::uint64_t relapse_us = 10'000'000;
+  double bad_share = 0.75;
+  std::uint64_t bad_for_us = 600'000'000;
+
   // Tidying without pressure.
   std::uint64_t tidy_min_bytes = 4 * kMiB;
   double tidy_live_share = 0.0625;
@@ -198,6 +210,22 @@ void visit_step_fields(Visitor& visit, C& c) {
   visit(Field{"again_wake_us", "us", "heartbeat after a step cut by its budget"}, c.again_wake_us);
 }
 
+template <class Visitor, class C>
+void visit_growth_fields(Visitor& visit, C& c) {
+  visit(Field{"grow_hold_us", "us", "quiet time after pressure before the budget grows"},
+        c.grow_hold_us);
+  visit(Field{"grow_hold_critical_us", "us", "the same after critical"}, c.grow_hold_critical_us);
+  visit(Field{"grow_hold_max_us", "us", "longest hold, each relapse doubles"}, c.grow_hold_max_us);
+  visit(Field{"grow_period_us", "us", "between two growth steps"}, c.grow_period_us);
+  visit(Field{"grow_some", "1", "stall share of 10 s that forbids growth"}, c.grow_some);
+  visit(Field{"grow_share", "1", "of the whole cache, one growth step"}, c.grow_share);
+  visit(Field{"grow_wary_share", "1", "the same near the size that hurt"}, c.grow_wary_share);
+  visit(Field{"relapse_us", "us", "pressure this soon after a growth step is its fault"},
+        c.relapse_us);
+  visit(Field{"bad_share", "1", "of the size that hurt: growth is wary from here"}, c.bad_share);
+  visit(Field{"bad_for_us", "us", "how long that size is remembered"}, c.bad_for_us);
+}
+
 }  // namespace detail
 
 /// The field table of PolicyConfig; see model/sample.h for the contract.
@@ -208,6 +236,7 @@ void visit_fields(Visitor&& visit, C& c)
   detail::visit_seeing_fields(visit, c);
   detail::visit_level_fields(visit, c);
   detail::visit_step_fields(visit, c);
+  detail::visit_growth_fields(visit, c);
 }
 
 inline std::uint64_t PolicyConfig::hash() const {

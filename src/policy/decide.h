@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Start here for the control law: one observation in, one decision out. The walk: settle the
 // outcomes of earlier steps (steps.h), fuse the counters into a Signal (fuse.h), move the level
-// (levels.h), size the need (need.h), choose the actions (ladder.h). Pure: no clock, no I/O, no
-// allocation; time is in the sample. docs/policies.md has every rule in a sentence.
+// (levels.h), size the need (need.h), bound growth (grow.h), choose the actions (ladder.h). Pure:
+// no clock, no I/O, no allocation; time is in the sample. docs/policies.md has every rule in a
+// sentence.
 #pragma once
 
 #include "model/decision.h"

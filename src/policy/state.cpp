@@ -16,7 +16,7 @@ void add_to_hash(Hash64& hash, const Point& p) {
   for (const std::uint64_t value :
        {p.t_us, p.own_some_us, p.own_full_us, p.parent_some_us, p.parent_full_us, p.system_some_us,
         p.system_full_us, p.scan_pages, p.swapin_pages, p.refault_pages, p.limit_hits, p.oom_kills,
-        p.major_faults, p.present}) {
+        p.major_faults, p.hints, p.present}) {
     hash.add(value);
   }
   hash.add(p.headroom_bytes);
@@ -57,6 +57,14 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.futile_until_us);
   hash.add(s.futile_hold_us);
   hash.add(s.last_tidy_us);
+  hash.add(s.is_bounded);
+  hash.add(s.budget_bytes);
+  hash.add(s.budget_worst);
+  hash.add(s.grown_us);
+  hash.add(s.grown_to_bytes);
+  hash.add(s.relapses);
+  hash.add(s.relapsed_us);
+  hash.add(s.bad_bytes);
   return hash.value();
 }
 

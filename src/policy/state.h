@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // PolicyState: all that the control law remembers between two decisions. A plain value without
-// pointers: copying it is a checkpoint, equal states decide alike. Written by fuse, levels, steps
-// and ladder, each its own part; read by nobody outside policy/. Next hop: policy/decide.h.
+// pointers: copying it is a checkpoint, equal states decide alike. Written by fuse, levels,
+// steps, ladder and grow, each its own part; read by nobody outside policy/. Next hop:
+// policy/decide.h.
 #pragma once
 
 #include <array>
@@ -31,6 +32,7 @@ struct Point {
   std::uint64_t refault_pages = 0;
   std::uint64_t limit_hits = 0;
   std::uint64_t oom_kills = 0;
+  std::uint64_t hints = 0;
   std::uint64_t major_faults = 0;
   std::int64_t headroom_bytes = 0;
   std::int64_t foreign_room_bytes = 0;  ///< headroom as it would be without us
@@ -94,6 +96,16 @@ struct PolicyState {
   std::uint64_t futile_until_us = 0;  ///< 0 = not on hold
   std::uint64_t futile_hold_us = 0;   ///< length of the last hold, 0 = none in this episode
   std::uint64_t last_tidy_us = 0;
+
+  // growth
+  bool is_bounded = false;         ///< a budget holds
+  std::uint64_t budget_bytes = 0;  ///< most live KV that new work may fill, if bounded
+  Level budget_worst = Level::calm;
+  std::uint64_t grown_us = 0;  ///< last growth step, 0 = none since the last relapse
+  std::uint64_t grown_to_bytes = 0;
+  std::uint64_t relapses = 0;     ///< times growing brought the pressure back
+  std::uint64_t relapsed_us = 0;  ///< the last of them, or when one was forgiven
+  std::uint64_t bad_bytes = 0;    ///< the size that hurt, 0 = none known
 };
 
 static_assert(std::is_trivially_copyable_v<PolicyState>);

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// The budget of live KV: unbounded at first, cut at once, held, grown in steps, wary after a
+// relapse.
+#include <gtest/gtest.h>
+
+#include "support/drive.h"
+
+namespace kvpsi {
+namespace {
+
+using test::Driver;
+
+class GrowTest : public ::testing::Test {
+ protected:
+  GrowTest() { start(500 * kMiB); }
+  /// A machine that has long been as it is: a jump of the usage would itself be pressure.
+  void start(std::uint64_t usage_bytes) {
+    drive = Driver();
+    drive.world.usage_bytes = usage_bytes;
+    drive.world.kv.cells_total = 8192;
+    drive.world.kv.bytes_per_cell = 32 * kKiB;  // 256 MiB in all
+    drive.run(12);
+  }
+  std::optional<std::uint64_t> budget() const { return drive.log.back().decision.kv_budget_bytes; }
+  /// A squeeze that ends: high for a few seconds, then room for everything again.
+  void squeeze(double seconds) {
+    drive.world.own_some = 0.3;
+    drive.world.limit_hits = 20;
+    drive.run(seconds);
+    drive.world.own_some = 0;
+    drive.world.limit_hits = 0;
+  }
+  /// Runs until the budget rises, at most that long; seconds it took, or -1.
+  double run_until_growth(double seconds_most) {
+    const std::uint64_t before = budget().value_or(0);
+    for (double t = 0; t < seconds_most; t += 0.1) {
+      drive.tick();
+      if (!budget() || *budget() > before) return t;
+    }
+    return -1;
+  }
+  Driver drive;
+};
+
+TEST_F(GrowTest, NothingIsBoundedWithoutPressure) {
+  EXPECT_FALSE(budget());
+  start(950 * kMiB);  // tight, but nobody stalls
+  drive.run(5);
+  EXPECT_FALSE(budget());
+}
+
+TEST_F(GrowTest, HighCutsToWhatIsLiveAtOnce) {
+  squeeze(1);
+  EXPECT_GE(drive.log.back().decision.level, Level::high);
+  EXPECT_EQ(budget(), drive.world.kv.live_bytes);
+}
+
+TEST_F(GrowTest, ElevatedLeavesTheHeadroomAboveTheUpperReserve) {
+  start(900 * kMiB);
+  drive.world.own_some = 0.06;
+  drive.world.limit_hits = 20;
+  drive.run(2);
+  ASSERT_EQ(drive.log.back().decision.level, Level::elevated);
+  const Signal& signal = drive.log.back().signal;
+  EXPECT_EQ(budget(), drive.world.kv.live_bytes +
+                          static_cast<std::uint64_t>(signal.headroom_bytes) -
+                          signal.reserve_high_bytes);
+}
+
+TEST_F(GrowTest, TheWholeCacheIsBackWithinAMinuteOfRelief) {
+  squeeze(3);
+  const double held_s = run_until_growth(60);
+  EXPECT_GE(held_s, 23.9) << "30 s less a fifth";
+  EXPECT_LE(held_s, 38.1) << "30 s, a fifth, and the window of 2 s";
+  drive.run(60 - held_s);
+  EXPECT_FALSE(budget()) << "unbounded again";
+  EXPECT_EQ(drive.log.back().decision.level, Level::calm);
+}
+
+TEST_F(GrowTest, GrowthStopsWhereTheReserveBegins) {
+  squeeze(3);
+  drive.world.usage_bytes = 800 * kMiB;
+  drive.run(120);
+  const Signal& signal = drive.log.back().signal;
+  ASSERT_TRUE(budget());
+  EXPECT_LE(*budget(), drive.world.kv.live_bytes +
+                           static_cast<std::uint64_t>(signal.headroom_bytes) -
+                           signal.reserve_high_bytes);
+  EXPECT_GT(*budget(), drive.world.kv.live_bytes);
+}
+
+TEST_F(GrowTest, StallOfALittleForbidsGrowth) {
+  squeeze(3);
+  drive.world.own_some = 0.0015;
+  EXPECT_EQ(run_until_growth(120), -1);
+  drive.world.own_some = 0;
+  EXPECT_NE(run_until_growth(120), -1);
+}
+
+TEST_F(GrowTest, ARelapseDoublesTheHoldAndIsRemembered) {
+  squeeze(3);
+  ASSERT_NE(run_until_growth(60), -1);
+  drive.run(3);
+  const std::uint64_t hurt = budget().value();
+  squeeze(2);
+  EXPECT_EQ(budget(), drive.world.kv.live_bytes) << "the step is undone";
+  const double held_s = run_until_growth(200);
+  EXPECT_GE(held_s, 47.9) << "60 s less a fifth";
+  EXPECT_LE(*budget(), hurt) << "fast up to three quarters of what hurt only";
+  while (*budget() < hurt * 3 / 4) ASSERT_NE(run_until_growth(2), -1);
+  const std::uint64_t before = *budget();
+  drive.run(3.05);
+  EXPECT_GT(*budget(), before);
+  EXPECT_LE(*budget() - before, 4 * 256 * kMiB / 100) << "then one percent a second";
+}
+
+TEST_F(GrowTest, TheFloorIsLeft) {
+  drive.config.kv_min_bytes = 150 * kMiB;
+  squeeze(2);
+  EXPECT_EQ(budget(), 150 * kMiB);
+}
+
+TEST_F(GrowTest, WithoutAKvPoolThereIsNoBudget) {
+  drive.world.kv.kind = PoolKind::prompt_cache;
+  squeeze(2);
+  EXPECT_FALSE(budget());
+}
+
+}  // namespace
+}  // namespace kvpsi
