@@ -67,6 +67,7 @@ bool KernelSource::handle_polled(const pollfd& polled) {
       rebuild_polls();
       publish_facts();
     }
+    if (drained.got_data) ++*hints_total_;
     return drained.got_data;
   }
   return own_.handle(polled) || parent_.handle(polled) || system_.handle(polled);
@@ -90,6 +91,7 @@ Sample KernelSource::sample() {
   is_group_lost_ |= group.is_lost;
   // A lost input has closed its descriptors, whose numbers may soon mean something else.
   if (is_any_lost()) rebuild_polls();
+  sample.pressure_hints_total = hints_total_;
   sample.own_file_wanted_bytes = file_wanted_bytes_.load();
   return sample;
 }

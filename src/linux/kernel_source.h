@@ -105,6 +105,7 @@ class KernelSource final : public PressureSource {
   std::uint64_t cgroup_hash_ = 0;
   std::optional<PressureWatch> watch_;
   std::string watch_words_;
+  std::optional<std::uint64_t> hints_total_;  ///< absent where nobody gave us a watch
   UniqueFd wake_fd_;
   PollSet polls_;
   std::vector<char> buffer_;

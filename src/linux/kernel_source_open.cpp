@@ -87,7 +87,10 @@ Result<void> KernelSource::open_watch() {
   if (!*spec) return {};
   auto watch = PressureWatch::open(**spec);
   watch_words_ = watch ? (*spec)->path : kvpsi::describe(watch.error());
-  if (watch) watch_ = std::move(*watch);
+  if (watch) {
+    watch_ = std::move(*watch);
+    hints_total_ = 0;
+  }
   return {};
 }
 

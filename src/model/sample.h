@@ -47,6 +47,10 @@ struct Sample {
   std::optional<std::uint64_t> system_scan_pages_total;  ///< pgscan_direct + pgscan_kswapd
   std::optional<std::uint64_t> system_swapin_pages_total;
 
+  /// Events of the pressure watch that a service manager gave us (MEMORY_PRESSURE_WATCH): somebody
+  /// asks programs to give memory back. Absent without one.
+  std::optional<std::uint64_t> pressure_hints_total;
+
   // Ourselves (/proc/self/status, /proc/self/stat).
   std::uint64_t own_anon_bytes = 0;
   std::uint64_t own_file_bytes = 0;
@@ -86,6 +90,8 @@ void visit_fields(Visitor&& visit, S& s)
         s.system_scan_pages_total);
   visit(Field{"system_swapin_pages_total", "pages", "pages swapped in"},
         s.system_swapin_pages_total);
+  visit(Field{"pressure_hints_total", "1", "events of the service manager's pressure watch"},
+        s.pressure_hints_total);
   visit(Field{"own_anon_bytes", "bytes", "own anonymous resident memory"}, s.own_anon_bytes);
   visit(Field{"own_file_bytes", "bytes", "own file-backed resident memory"}, s.own_file_bytes);
   visit(Field{"own_swap_bytes", "bytes", "own swapped memory"}, s.own_swap_bytes);

@@ -39,6 +39,7 @@ struct Signal {
   Origin origin = Origin::none;    ///< which source gave the highest share
   bool reclaim_active = false;     ///< somebody reclaims because of a limit or a full machine
   bool limit_hit = false;          ///< our limit was hit since the previous sample
+  bool hinted = false;             ///< a service manager asked for memory since the previous sample
   bool oom_kill = false;           ///< the kernel killed somebody in our group
   bool oom_near = false;           ///< headroom is low and there is next to nothing to reclaim
   /// Least over machine and limits, without the file pages that we need ourselves; may be negative.
@@ -66,6 +67,7 @@ void visit_fields(Visitor&& visit, S& s)
   visit(Field{"origin", "name", "which source gave the highest share"}, s.origin);
   visit(Field{"reclaim_active", "bool", "memory is being reclaimed"}, s.reclaim_active);
   visit(Field{"limit_hit", "bool", "our limit was hit"}, s.limit_hit);
+  visit(Field{"hinted", "bool", "a service manager asked for memory"}, s.hinted);
   visit(Field{"oom_kill", "bool", "somebody in our group was killed"}, s.oom_kill);
   visit(Field{"oom_near", "bool", "low headroom, and nothing to reclaim"}, s.oom_near);
   visit(Field{"headroom_bytes", "bytes", "memory left, our weights kept"}, s.headroom_bytes);

@@ -16,7 +16,7 @@ constexpr double kPageBytes = 4096;
 
 struct Presence {
   static constexpr std::uint64_t kOwn = 1, kParent = 2, kSystem = 4, kScan = 8, kSwapin = 16,
-                                 kRefault = 32, kHits = 64, kOomKills = 128;
+                                 kRefault = 32, kHits = 64, kOomKills = 128, kHints = 256;
 };
 
 Point make_point(const Sample& sample, const Room& room) {
@@ -43,6 +43,7 @@ Point make_point(const Sample& sample, const Room& room) {
   take(sample.group_refault_pages_total, Presence::kRefault, point.refault_pages);
   take(sample.group_limit_hits_total, Presence::kHits, point.limit_hits);
   take(sample.group_oom_kills_total, Presence::kOomKills, point.oom_kills);
+  take(sample.pressure_hints_total, Presence::kHints, point.hints);
   point.major_faults = sample.own_major_faults_total;
   point.headroom_bytes = room.headroom_bytes;
   point.foreign_room_bytes = room.foreign_room_bytes;
@@ -60,7 +61,7 @@ bool continues(const Point& before, const Point& now, std::uint64_t gap_us) {
          now.system_full_us >= before.system_full_us && now.scan_pages >= before.scan_pages &&
          now.swapin_pages >= before.swapin_pages && now.refault_pages >= before.refault_pages &&
          now.limit_hits >= before.limit_hits && now.oom_kills >= before.oom_kills &&
-         now.major_faults >= before.major_faults;
+         now.major_faults >= before.major_faults && now.hints >= before.hints;
 }
 
 /// The oldest point kept from `from_us` on; where there is none (the governor itself was stalled
@@ -207,6 +208,7 @@ Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config
     signal.reclaim_active = reclaim.active;
     signal.stall_us_new = measure_some(state.previous, now, reclaim).most();
     signal.limit_hit = now.limit_hits > state.previous.limit_hits;
+    signal.hinted = now.hints > state.previous.hints;
     signal.oom_kill = now.oom_kills > state.previous.oom_kills;
     add_stall(signal, state, now, reclaim, config);
     add_slopes(signal, *base, now, config);

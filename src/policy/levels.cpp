@@ -36,7 +36,7 @@ bool is_stalling(const Signal& signal, std::uint64_t dt_us, const PolicyConfig& 
 bool update_signs(PolicyState& state, const Signal& signal, std::uint64_t now_us,
                   std::uint64_t dt_us, const PolicyConfig& config) {
   if (is_stalling(signal, dt_us, config)) state.last_stall_us = now_us;
-  const bool sign = is_first_sign_size(signal, config) || signal.oom_near;
+  const bool sign = is_first_sign_size(signal, config) || signal.oom_near || signal.hinted;
   if (sign) state.last_sign_us = now_us;
   const bool first = sign && !state.sign_seen;
   if (first) state.sign_since_us = now_us;
@@ -68,7 +68,8 @@ Level find_level(const Signal& signal, const PolicyConfig& config) {
     return Level::high;
   }
   if ((active && signal.some_fast >= config.elevated_some) ||
-      (stressed && (signal.limit_hit || is_below(signal, signal.reserve_high_bytes)))) {
+      (stressed && (signal.limit_hit || is_below(signal, signal.reserve_high_bytes))) ||
+      signal.hinted) {
     return Level::elevated;
   }
   return Level::calm;

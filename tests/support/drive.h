@@ -21,6 +21,7 @@ struct World {
   double scan_pages = 0;
   double refaults = 0;
   double major_faults = 0;
+  double hints = 0;
   std::uint64_t limit_bytes = 1000 * kMiB;
   std::uint64_t usage_bytes = 500 * kMiB;  ///< without page cache
   std::uint64_t file_bytes = 100 * kMiB;   ///< page cache that nobody needs
@@ -99,7 +100,7 @@ class Driver {
  private:
   struct Counters {
     double own_some = 5e6, own_full = 2e6, parent_some = 7e6, system_some = 9e6, hits = 1000,
-           scan = 5000, refaults = 100, faults = 300;
+           scan = 5000, refaults = 100, faults = 300, hints = 0;
   };
 
   void grow(double seconds) {
@@ -111,6 +112,7 @@ class Driver {
     counters_.scan += world.scan_pages * seconds;
     counters_.refaults += world.refaults * seconds;
     counters_.faults += world.major_faults * seconds;
+    counters_.hints += world.hints * seconds;
     world.usage_bytes +=
         static_cast<std::uint64_t>((world.usage_growth + world.own_growth) * seconds);
     world.own_anon_bytes += static_cast<std::uint64_t>(world.own_growth * seconds);
@@ -136,6 +138,7 @@ class Driver {
     s.system_scan_pages_total = whole(counters_.scan);
     s.own_anon_bytes = world.own_anon_bytes;
     s.own_major_faults_total = whole(counters_.faults);
+    s.pressure_hints_total = whole(counters_.hints);
     o.pools.push_back(world.kv);
     o.pools.push_back(PoolView{.kind = PoolKind::scratch});
     o.pools.push_back(PoolView{.kind = PoolKind::heap});

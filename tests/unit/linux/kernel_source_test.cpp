@@ -195,9 +195,11 @@ TEST(KernelSource, TheWatchWakesWithoutBeingTakenForPsi) {
   peer.accept();
   EXPECT_EQ(peer.receive(), "foo");
   EXPECT_EQ(source->wait(1000), Wake::timeout);
+  EXPECT_EQ(source->sample().pressure_hints_total, 0u);
   peer.send(FakeFs::psi(999, 999));
   EXPECT_EQ(source->wait(5'000'000), Wake::trigger);
   EXPECT_EQ(source->sample().psi_system, (PsiTotals{3000, 1000}));
+  EXPECT_EQ(source->sample().pressure_hints_total, 1u);
   peer.hang_up();
   EXPECT_EQ(source->wait(20'000), Wake::timeout);
   EXPECT_NE(source->describe().find("(lost)"), std::string::npos);

@@ -37,6 +37,20 @@ const Action* find(const Decision& decision, Verb verb, PoolKind pool) {
   return nullptr;
 }
 
+TEST(Ladder, AHintReleasesAndTrimsNothing) {
+  Driver drive(trimming());
+  drive.run(3);
+  drive.world.hints = 1;
+  std::size_t releases = 0;
+  for (int i = 0; i < 10; ++i) releases += drive.tick().decision.actions.size();
+  EXPECT_EQ(releases, 3u) << "each pool once, at the first hint";
+  EXPECT_EQ(drive.log.back().decision.level, Level::elevated);
+  drive.world.hints = 0;
+  drive.run(15);
+  EXPECT_EQ(drive.trims(), 0u);
+  EXPECT_EQ(drive.log.back().decision.level, Level::calm);
+}
+
 TEST(Ladder, FirstSignReleasesEverythingUnsized) {
   Driver drive;
   drive.run(3);

@@ -80,6 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
         Edge{"empties_soon", [](Signal& s) { s.time_to_empty_s = 2.49; }, Level::high},
         Edge{"empties_not_yet", [](Signal& s) { s.time_to_empty_s = 0.75; }, Level::high},
         Edge{"empties_now", [](Signal& s) { s.time_to_empty_s = 0.74; }, Level::critical},
+        Edge{"hinted", [](Signal& s) { s.hinted = true; }, Level::elevated},
         Edge{"oom_near", [](Signal& s) { s.oom_near = true; }, Level::high},
         Edge{"oom_kill", [](Signal& s) { s.oom_kill = true; }, Level::critical},
         Edge{"no_psi_low_alone", [](Signal& s) { no_psi(s, 0, true); }, Level::calm},
