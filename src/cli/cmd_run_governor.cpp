@@ -56,7 +56,7 @@ Result<std::unique_ptr<RunGovernor>> RunGovernor::open(const RunOptions& options
   if (!source) return std::unexpected(source.error());
   std::unique_ptr<JournalWriter> journal;
   if (!options.journal.empty()) {
-    auto opened = JournalWriter::open(options.journal);
+    auto opened = JournalWriter::open(options.journal, make_governor_options(options).policy);
     if (!opened) return std::unexpected(opened.error());
     journal = std::move(*opened);
   }

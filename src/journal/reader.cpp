@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "journal/config_json.h"
 #include "journal/tick_json.h"
 
 namespace kvpsi {
@@ -25,21 +26,29 @@ Result<JournalReader> JournalReader::open(const std::string& path) {
   return JournalReader(std::move(file), path);
 }
 
+std::unexpected<Error> JournalReader::refuse(const Error& error) const {
+  return fail(error.code, "line " + std::to_string(line_number_) + ": " + error.what, path_);
+}
+
 Result<std::optional<Tick>> JournalReader::next() {
-  if (!std::getline(file_, line_)) {
-    if (file_.bad()) return fail(ErrorCode::io, "cannot read the journal", path_);
-    return std::optional<Tick>{};
-  }
-  ++line_number_;
-  const bool has_line_break = !file_.eof();
-  Result<Tick> tick = tick_from_json(line_);
-  if (tick) return std::optional<Tick>{*std::move(tick)};
-  if (!has_line_break) {
+  while (std::getline(file_, line_)) {
+    ++line_number_;
+    const bool has_line_break = !file_.eof();
+    if (is_config_line(line_)) {
+      Result<PolicyConfig> config = config_from_json(line_);
+      if (!config && has_line_break) return refuse(config.error());
+      cut_ = !config;
+      if (config) config_ = *config;
+      continue;
+    }
+    Result<Tick> tick = tick_from_json(line_);
+    if (tick) return std::optional<Tick>{*std::move(tick)};
+    if (has_line_break) return refuse(tick.error());
     cut_ = true;
     return std::optional<Tick>{};
   }
-  return fail(tick.error().code, "line " + std::to_string(line_number_) + ": " + tick.error().what,
-              path_);
+  if (file_.bad()) return fail(ErrorCode::io, "cannot read the journal", path_);
+  return std::optional<Tick>{};
 }
 
 Result<Journal> read_journal(const std::string& path) {
@@ -52,6 +61,7 @@ Result<Journal> read_journal(const std::string& path) {
     if (!*tick) break;
     journal.ticks.push_back(**tick);
   }
+  journal.config = reader->config();
   journal.ends_in_cut_line = reader->ends_in_cut_line();
   return journal;
 }

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "model/tick.h"
+#include "policy/config.h"
 
 namespace kvpsi {
 
@@ -24,6 +25,9 @@ class JournalReader {
   /// The next tick, or nothing at the end. Errors: malformed or unsupported, "line 7: ...".
   Result<std::optional<Tick>> next();
 
+  /// The configuration in force for the last tick read; empty in a journal that names none.
+  const std::optional<PolicyConfig>& config() const { return config_; }
+
   /// Lines read so far, a cut one included.
   std::uint64_t lines() const { return line_number_; }
 
@@ -32,10 +36,12 @@ class JournalReader {
 
  private:
   JournalReader(std::ifstream file, std::string path);
+  std::unexpected<Error> refuse(const Error& error) const;
 
   std::ifstream file_;
   std::string path_;
   std::string line_;
+  std::optional<PolicyConfig> config_;
   std::uint64_t line_number_ = 0;
   bool cut_ = false;
 };
@@ -43,6 +49,7 @@ class JournalReader {
 /// A whole journal in memory.
 struct Journal {
   std::vector<Tick> ticks;
+  std::optional<PolicyConfig> config;  ///< the last one named, if any
   bool ends_in_cut_line = false;
 };
 

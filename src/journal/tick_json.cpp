@@ -179,9 +179,17 @@ const Json* find_member(Reading& reading, const Json& json, std::string_view pat
   return nullptr;
 }
 
+/// Members that the first journals of this schema lack: absent means the default.
+bool is_later_member(std::string_view key) { return key == "hinted"; }
+
 template <class T>
 void read_member(Reading& reading, const Json& json, std::string_view path, std::string_view key,
                  T& value) {
+  if constexpr (requires { value.reset(); }) {
+    // A fact that the writer did not know yet is an absent fact.
+    if (!json.contains(key)) return value.reset();
+  }
+  if (is_later_member(key) && !json.contains(key)) return;
   const Json* member = find_member(reading, json, path, key);
   if (member != nullptr && !read_value(*member, value)) {
     reading.fail(fmt::format("{}{}", path, key), "has a wrong value");

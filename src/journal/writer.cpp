@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "journal/config_json.h"
 #include "journal/tick_json.h"
 
 namespace kvpsi {
@@ -36,13 +37,23 @@ int write_all(int fd, const std::string& text) {
 
 }  // namespace
 
-Result<std::unique_ptr<JournalWriter>> JournalWriter::open(const std::string& path) {
+Result<std::unique_ptr<JournalWriter>> JournalWriter::open(
+    const std::string& path, const std::optional<PolicyConfig>& config) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) {
     const int reason = errno;
     return fail(code_of(reason), "cannot create the journal", path, reason);
   }
-  return std::unique_ptr<JournalWriter>(new JournalWriter(fd, path));
+  std::unique_ptr<JournalWriter> writer(new JournalWriter(fd, path));
+  if (config) writer->write_config(*config);
+  return writer;
+}
+
+void JournalWriter::write_config(const PolicyConfig& config) {
+  const int reason = write_all(fd_, config_to_json(config) + '\n');
+  if (reason == 0) return;
+  const std::lock_guard lock(mutex_);
+  status_.error = Error{code_of(reason), "cannot begin the journal", path_, reason};
 }
 
 JournalWriter::JournalWriter(int fd, std::string path)

@@ -15,12 +15,13 @@
 
 #include "base/result.h"
 #include "govern/ports.h"
+#include "policy/config.h"
 
 namespace kvpsi {
 
 /// How a journal fares.
 struct JournalStatus {
-  std::uint64_t lines_written = 0;
+  std::uint64_t lines_written = 0;  ///< ticks; the config line does not count
   std::uint64_t ticks_dropped = 0;  ///< the queue was full: the oldest waiting tick gave way
   std::optional<Error> error;       ///< the first write that failed; nothing is written after it
 };
@@ -32,8 +33,10 @@ class JournalWriter : public EventSink {
   static constexpr std::size_t kQueueTicks = 256;
 
   /// Creates the file and starts the thread. Errors: io, permission, not_found (no such folder),
-  /// each with the path and errno.
-  static Result<std::unique_ptr<JournalWriter>> open(const std::string& path);
+  /// each with the path and errno. With a config, the file begins with a line that holds it, so
+  /// that a replay needs nothing else; a disk that refuses it shows in status().
+  static Result<std::unique_ptr<JournalWriter>> open(
+      const std::string& path, const std::optional<PolicyConfig>& config = std::nullopt);
 
   /// Writes what is queued, ends the thread, closes the file.
   ~JournalWriter() override;
@@ -52,6 +55,7 @@ class JournalWriter : public EventSink {
 
  private:
   JournalWriter(int fd, std::string path);
+  void write_config(const PolicyConfig& config);
   void write_loop();
 
   const int fd_;
