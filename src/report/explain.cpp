@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// See explain.h.
+#include "report/explain.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/bytes.h"
+
+namespace kvpsi {
+namespace {
+
+std::string percent(double share) { return fmt::format("{:.1f} %", share * 100); }
+
+std::string signed_bytes(std::int64_t bytes) {
+  if (bytes >= 0) return format_bytes(static_cast<std::uint64_t>(bytes));
+  return "-" + format_bytes(~static_cast<std::uint64_t>(bytes) + 1);
+}
+
+std::string headroom_text(const Signal& signal) {
+  if (signal.headroom_bytes == std::numeric_limits<std::int64_t>::max()) {
+    return "headroom is unknown";
+  }
+  const auto low = signal.reserve_low_bytes;
+  const bool below =
+      signal.headroom_bytes < 0 || static_cast<std::uint64_t>(signal.headroom_bytes) < low;
+  return fmt::format("headroom {} is {} the reserve of {}", signed_bytes(signal.headroom_bytes),
+                     below ? "below" : "not below", format_bytes(low));
+}
+
+std::string stall_text(const Signal& signal) {
+  if (!signal.psi_present) return "no stall counter could be read";
+  const std::string_view whose = signal.origin == Origin::own      ? "own stall"
+                                 : signal.origin == Origin::parent ? "stall under the same limit"
+                                 : signal.origin == Origin::system ? "stall of the whole machine"
+                                                                   : "stall";
+  return fmt::format("{} was {} of 2 s", whose, percent(signal.some_fast));
+}
+
+std::string situation(const Signal& signal) {
+  std::string text = stall_text(signal) + ", " + headroom_text(signal);
+  if (std::isfinite(signal.time_to_empty_s)) {
+    text += fmt::format(" and would be gone in {:.1f} s", signal.time_to_empty_s);
+  }
+  if (signal.oom_kill) text += ", the kernel killed a process of our group";
+  return text;
+}
+
+const PoolView* find_kv(const Tick& tick) {
+  for (const PoolView& pool : tick.observation.pools) {
+    if (pool.kind == PoolKind::kv) return &pool;
+  }
+  return nullptr;
+}
+
+std::string live_kv(const Tick& tick) {
+  const PoolView* kv = find_kv(tick);
+  return kv == nullptr ? "of unknown size" : format_bytes(kv->live_bytes);
+}
+
+std::uint64_t sum_releasable(const Tick& tick) {
+  std::uint64_t sum = 0;
+  for (const PoolView& pool : tick.observation.pools) sum += pool.releasable_bytes;
+  return sum;
+}
+
+std::string action_text(const Action& action) {
+  const std::string size = action.bytes == 0 ? "everything free" : format_bytes(action.bytes);
+  return fmt::format("asked {} to {} {}", name(action.pool), name(action.verb), size);
+}
+
+/// The outcome that ended the action, or nothing if the journal ends before.
+const Outcome* find_outcome(std::span<const Tick> later, const Action& action) {
+  for (const Tick& tick : later) {
+    for (const Outcome& outcome : tick.observation.outcomes) {
+      if (outcome.decision_id == action.decision_id && outcome.verb == action.verb &&
+          outcome.pool == action.pool && outcome.status != Status::queued) {
+        return &outcome;
+      }
+    }
+  }
+  return nullptr;
+}
+
+std::string outcome_text(const Outcome* outcome) {
+  if (outcome == nullptr) return "no outcome is recorded";
+  if (outcome->status == Status::failed) {
+    return fmt::format("it failed with errno {}", outcome->errno_value);
+  }
+  if (outcome->status == Status::nothing) return "there was nothing to give";
+  std::string text = fmt::format("gave back {}", format_bytes(outcome->bytes_released));
+  if (outcome->tokens_trimmed > 0) text += fmt::format(" ({} tokens)", outcome->tokens_trimmed);
+  text += fmt::format(" in {:.1f} ms", static_cast<double>(outcome->duration_us) / 1e3);
+  if (outcome->status == Status::more) text += ", more is left";
+  return text;
+}
+
+std::string actions_text(std::span<const Tick> from_here) {
+  const Tick& tick = from_here.front();
+  std::string text;
+  for (const Action& action : tick.decision.actions) {
+    if (!text.empty()) text += "; ";
+    text += action_text(action) + ": ";
+    text += tick.dry_run ? "only said, this was a dry run"
+                         : outcome_text(find_outcome(from_here.subspan(1), action));
+  }
+  return text;
+}
+
+double seconds(const Tick& first, const Tick& tick) {
+  const std::uint64_t from = first.observation.sample.t_us;
+  const std::uint64_t to = tick.observation.sample.t_us;
+  return to < from ? 0.0 : static_cast<double>(to - from) / 1e6;
+}
+
+std::string make_sentence(std::span<const Tick> from_here, double t_s, const Tick* before) {
+  const Tick& tick = from_here.front();
+  const Decision& decision = tick.decision;
+  std::string text = fmt::format("at {:.1f} s: ", t_s);
+  if (before == nullptr) {
+    text += fmt::format("began at level {}, ", name(decision.level));
+  } else if (before->decision.level != decision.level) {
+    text += fmt::format("level {} after {}, ", name(decision.level), name(before->decision.level));
+  }
+  text += decision.actions.empty() ? "did nothing" : actions_text(from_here);
+  return text + " because " + explain_reason(tick) + ".";
+}
+
+}  // namespace
+
+std::string explain_reason(const Tick& tick) {
+  const Signal& signal = tick.signal;
+  const std::string need = format_bytes(tick.decision.need_bytes);
+  switch (tick.decision.reason) {
+    case Reason::at_rest:
+      return "there is no pressure: " + situation(signal);
+    case Reason::tidy:
+      return fmt::format("{} lay unused without any pressure", format_bytes(sum_releasable(tick)));
+    case Reason::first_sign:
+      return fmt::format("this is the first sign of pressure ({:.1f} ms of new stall): {}",
+                         static_cast<double>(signal.stall_us_new) / 1e3, situation(signal));
+    case Reason::level_entry:
+      return fmt::format("level {} was entered: {}", name(tick.decision.level), situation(signal));
+    case Reason::need:
+      return fmt::format("{} is needed: {}", need, situation(signal));
+    case Reason::cap:
+      return fmt::format("the live KV cache ({}) is over its cap (--kv-max)", live_kv(tick));
+    case Reason::asked:
+      return "a person or program asked for memory back";
+    case Reason::blanking:
+      return fmt::format("the last step is still taking effect (need {}): {}", need,
+                         situation(signal));
+    case Reason::in_flight:
+      return fmt::format("the last step waits for the engine's next safe point (need {})", need);
+    case Reason::futile:
+      return fmt::format("earlier steps did not lower the stall, so it is not ours: {}",
+                         situation(signal));
+    case Reason::too_little:
+      return fmt::format("all that could be given is far below the need of {}", need);
+    case Reason::at_floor:
+      return fmt::format("the live KV cache ({}) is at its floor (--kv-min), need {}",
+                         live_kv(tick), need);
+    case Reason::not_allowed:
+      return fmt::format("only dropping context would help (need {}), and --trim forbids it", need);
+    case Reason::paused:
+      return "governing was paused";
+    case Reason::foreign:
+      return "others stall, and giving up context would not relieve them: " + situation(signal);
+  }
+  return "of a rule this version does not know";
+}
+
+std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn) {
+  std::vector<Event> events;
+  for (std::size_t i = 0; i < ticks.size(); ++i) {
+    const Tick& tick = ticks[i];
+    const Tick* before = i == 0 ? nullptr : &ticks[i - 1];
+    const bool told = every_turn || before == nullptr || !tick.decision.actions.empty() ||
+                      before->decision.level != tick.decision.level ||
+                      before->decision.reason != tick.decision.reason;
+    if (!told) continue;
+    const double t_s = seconds(ticks.front(), tick);
+    events.push_back({.t_s = t_s,
+                      .decision_id = tick.decision.id,
+                      .level = tick.decision.level,
+                      .reason = tick.decision.reason,
+                      .sentence = make_sentence(ticks.subspan(i), t_s, before)});
+  }
+  return events;
+}
+
+std::string explain_turn(std::span<const Tick> ticks, double t_s,
+                         const std::optional<PolicyConfig>& config) {
+  std::size_t at = 0;
+  while (at + 1 < ticks.size() && seconds(ticks.front(), ticks[at + 1]) <= t_s) ++at;
+  const Tick& tick = ticks[at];
+  const Decision& decision = tick.decision;
+  std::string text =
+      fmt::format("decision {} at {:.3f} s, level {}, rule {}\n", decision.id,
+                  seconds(ticks.front(), tick), name(decision.level), name(decision.reason));
+  text += fmt::format("seen:    {:.1f} ms of stall since the turn before, limit {}, reclaim {}\n",
+                      static_cast<double>(tick.signal.stall_us_new) / 1e3,
+                      tick.signal.limit_hit ? "hit" : "not hit",
+                      tick.signal.reclaim_active ? "active" : "still");
+  for (const PoolView& pool : tick.observation.pools) {
+    text += fmt::format("pool:    {}: {} live, {} resident, {} free to release\n", name(pool.kind),
+                        format_bytes(pool.live_bytes), format_bytes(pool.resident_bytes),
+                        format_bytes(pool.releasable_bytes));
+  }
+  text += "meaning: " + situation(tick.signal) + "\n";
+  text += fmt::format("need:    {}\n", format_bytes(decision.need_bytes));
+  if (decision.kv_budget_bytes) {
+    text += fmt::format("budget:  new work may fill the KV cache up to {}\n",
+                        format_bytes(*decision.kv_budget_bytes));
+  }
+  text += "because: " + explain_reason(tick) + "\n";
+  text += decision.actions.empty() ? "did:     nothing more, that rule asks for no action\n"
+                                   : "did:     " + actions_text(ticks.subspan(at)) + "\n";
+  if (config) {
+    text += fmt::format("allowed: release {}, trim {}\n", config->release_allowed ? "yes" : "no",
+                        config->trim_allowed ? "yes" : "no");
+  }
+  return text;
+}
+
+}  // namespace kvpsi
