@@ -10,6 +10,7 @@ Governor::Governor(const GovernorOptions& options, PressureSource& source,
                    std::span<MemoryPool* const> pools, Clock& clock, EventSink& sink)
     : config_(options.policy),
       config_hash_(options.policy.hash()),
+      law_(options.law),
       dry_run_(options.dry_run),
       source_(source),
       pools_(pools),
@@ -22,7 +23,7 @@ void Governor::step() {
 
   Tick tick;
   tick.observation = observe();
-  Decided decided = decide(state_, tick.observation, config_);
+  Decided decided = law_(state_, tick.observation, config_);
   state_ = decided.state;
   wake_after_us_ = decided.decision.wake_after_us;
   if (!dry_run_) act(decided.decision);

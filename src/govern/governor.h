@@ -16,9 +16,13 @@
 
 namespace kvpsi {
 
+/// A law with the signature of decide(): the real one, or a rival to compare it with.
+using Law = Decided (*)(const PolicyState&, const Observation&, const PolicyConfig&);
+
 struct GovernorOptions {
   PolicyConfig policy;
   bool dry_run = false;  ///< decide and tell, but touch no pool
+  Law law = &decide;
 };
 
 /// Governs the given pools by the pressure that the source reports. All references must outlive
@@ -58,6 +62,7 @@ class Governor {
 
   const PolicyConfig config_;
   const std::uint64_t config_hash_;
+  const Law law_;
   const bool dry_run_;
   PressureSource& source_;
   const std::span<MemoryPool* const> pools_;

@@ -81,8 +81,7 @@ struct PolicyConfig {
   std::uint64_t futile_hold_max_us = 60'000'000;
 
   // Growing back.
-  std::uint64_t grow_hold_us = 30'000'000;
-  std::uint64_t grow_hold_critical_us = 60'000'000;
+  std::uint64_t grow_hold_us = 15'000'000;
   std::uint64_t grow_hold_max_us = 600'000'000;
   std::uint64_t grow_period_us = 1'000'000;
   double grow_some = 0.001;
@@ -212,9 +211,7 @@ void visit_step_fields(Visitor& visit, C& c) {
 
 template <class Visitor, class C>
 void visit_growth_fields(Visitor& visit, C& c) {
-  visit(Field{"grow_hold_us", "us", "quiet time after pressure before the budget grows"},
-        c.grow_hold_us);
-  visit(Field{"grow_hold_critical_us", "us", "the same after critical"}, c.grow_hold_critical_us);
+  visit(Field{"grow_hold_us", "us", "time in calm before the budget grows"}, c.grow_hold_us);
   visit(Field{"grow_hold_max_us", "us", "longest hold, each relapse doubles"}, c.grow_hold_max_us);
   visit(Field{"grow_period_us", "us", "between two growth steps"}, c.grow_period_us);
   visit(Field{"grow_some", "1", "stall share of 10 s that forbids growth"}, c.grow_some);

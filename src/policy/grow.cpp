@@ -33,15 +33,14 @@ std::uint64_t fitting_bytes(const PoolView& kv, const Signal& signal, const Poli
   return to_bytes(static_cast<double>(kv.live_bytes) + std::max(0.0, room));
 }
 
-/// The longer the worse it was and the more often growing brought the pressure back; +-20 % keep
-/// several governed processes from growing together.
+/// The longer the more often growing brought the pressure back; +-20 % keep several governed
+/// processes from growing together.
 std::uint64_t hold_us(const PolicyState& state, const PolicyConfig& config) {
-  std::uint64_t hold =
-      state.budget_worst == Level::critical ? config.grow_hold_critical_us : config.grow_hold_us;
+  std::uint64_t hold = config.grow_hold_us;
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(state.relapses, 32); ++i) {
     hold = std::min(hold, config.grow_hold_max_us / 2) * 2;
   }
-  const double jitter = 0.8 + 0.4 * Prng(state.last_sign_us).unit();
+  const double jitter = 0.8 + 0.4 * Prng(state.above_calm_us).unit();
   return share_of(std::min(hold, config.grow_hold_max_us), jitter);
 }
 
@@ -58,18 +57,21 @@ void cut(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint
          const PolicyConfig& config) {
   note_relapse(state, now_us, config);
   const bool starts = !state.is_bounded;
-  state.budget_worst = starts ? state.level : std::max(state.budget_worst, state.level);
+  state.above_calm_us = std::max<std::uint64_t>(now_us, 1);
+  // While it is as bad as that, the page cache of others counts as used: they want it back.
+  const std::uint64_t others =
+      state.level >= Level::high ? state.previous.others_file_bytes : std::uint64_t{0};
   const std::uint64_t room =
-      state.level >= Level::high ? kv.live_bytes : fitting_bytes(kv, signal, config);
+      std::max(kv.live_bytes, minus(fitting_bytes(kv, signal, config), others));
   const std::uint64_t wanted = std::max(room, config.kv_min_bytes);
   state.budget_bytes = starts ? wanted : std::min(state.budget_bytes, wanted);
-  state.is_bounded = true;
+  state.is_bounded = state.budget_bytes < full_bytes(kv, config);
 }
 
 bool may_grow(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
               const PolicyConfig& config) {
   return signal.some_slow < config.grow_some &&
-         !is_within(now_us, state.last_sign_us, hold_us(state, config)) &&
+         !is_within(now_us, state.above_calm_us, hold_us(state, config)) &&
          !is_within(now_us, state.grown_us, config.grow_period_us);
 }
 

@@ -16,7 +16,8 @@ namespace kvpsi {
 
 /// Moves the budget and returns it: the most live KV bytes that admission, prefill and restore may
 /// fill; empty while nothing is bounded or there is no KV pool. Above calm it is what is live, plus
-/// the headroom above the upper reserve below the level high; in calm it grows to what fits.
+/// the headroom above the upper reserve (at high and critical less the page cache of others in the
+/// group); in calm it grows to what fits.
 std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& signal,
                                            const PoolViews& pools, std::uint64_t now_us,
                                            const PolicyConfig& config);

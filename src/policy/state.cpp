@@ -59,12 +59,15 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.last_tidy_us);
   hash.add(s.is_bounded);
   hash.add(s.budget_bytes);
-  hash.add(s.budget_worst);
+  hash.add(s.above_calm_us);
   hash.add(s.grown_us);
   hash.add(s.grown_to_bytes);
   hash.add(s.relapses);
   hash.add(s.relapsed_us);
   hash.add(s.bad_bytes);
+  hash.add(s.rival_average);
+  hash.add(s.rival_us);
+  hash.add(s.rival_stall_us_total);
   return hash.value();
 }
 

@@ -98,14 +98,19 @@ struct PolicyState {
   std::uint64_t last_tidy_us = 0;
 
   // growth
-  bool is_bounded = false;         ///< a budget holds
-  std::uint64_t budget_bytes = 0;  ///< most live KV that new work may fill, if bounded
-  Level budget_worst = Level::calm;
-  std::uint64_t grown_us = 0;  ///< last growth step, 0 = none since the last relapse
+  bool is_bounded = false;          ///< a budget holds
+  std::uint64_t budget_bytes = 0;   ///< most live KV that new work may fill, if bounded
+  std::uint64_t above_calm_us = 0;  ///< last time the level was above calm, 0 = never
+  std::uint64_t grown_us = 0;       ///< last growth step, 0 = none since the last relapse
   std::uint64_t grown_to_bytes = 0;
   std::uint64_t relapses = 0;     ///< times growing brought the pressure back
   std::uint64_t relapsed_us = 0;  ///< the last of them, or when one was forgiven
   std::uint64_t bad_bytes = 0;    ///< the size that hurt, 0 = none known
+
+  // rival laws (rivals.h); the law itself leaves these alone
+  double rival_average = 0;
+  std::uint64_t rival_us = 0;
+  std::uint64_t rival_stall_us_total = 0;
 };
 
 static_assert(std::is_trivially_copyable_v<PolicyState>);
