@@ -48,6 +48,7 @@ RunCommand add_press(CLI::App& app, const CommonOptions& common);
 RunCommand add_requantize(CLI::App& app, const CommonOptions& common);
 RunCommand add_run(CLI::App& app, const CommonOptions& common);
 RunCommand add_explain(CLI::App& app, const CommonOptions& common);
+RunCommand add_simulate(CLI::App& app, const CommonOptions& common);
 RunCommand add_status(CLI::App& app, const CommonOptions& common);
 
 /// Parses argv and runs what it names. Returns the exit code; prints its own errors.

@@ -23,6 +23,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"status", "show what holds memory in a governed run", add_status},
     {"explain", "say in sentences why a recorded run acted or did not", add_explain},
     {"bench", "run the pressure benchmark", KVPSI_WITH_ENGINE(add_bench), kNoEngine},
+    {"simulate", "try the control law on synthetic machines, or replay a journal", add_simulate},
     {"press", "hold memory and use it, as the neighbour of a squeeze does", add_press},
     {"requantize", "write a copy of a model in another type", KVPSI_WITH_ENGINE(add_requantize),
      kNoEngine},

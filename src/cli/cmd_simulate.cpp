@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// `kvpsi simulate`: the governor on synthetic machines, over scenarios and seeds, judged and
+// scored. Next hops: sim/run.h, cmd_simulate_report.h (how it looks), cmd_simulate_replay.h
+// (recorded runs).
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "base/clock.h"
+#include "cli/cmd_simulate_replay.h"
+#include "cli/cmd_simulate_report.h"
+#include "cli/command.h"
+#include "cli/console.h"
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "sim/run.h"
+
+namespace kvpsi {
+namespace {
+
+struct SimulateOptions {
+  std::string scenario = "all";
+  std::uint64_t seeds = 20;
+  std::uint64_t seed = 1;
+  std::string law = "kvpsi";
+  bool list = false;
+  ReplayOptions replay;
+};
+
+Result<Scenario> load_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) {
+    return std::unexpected(
+        Error{ErrorCode::not_found,
+              "no scenario of this name (kvpsi simulate --list) and no such file", path});
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  auto scenario = parse_scenario(text.str(), path);
+  if (!scenario) scenario.error().path = path;
+  return scenario;
+}
+
+Result<std::vector<Scenario>> load_scenarios(const std::string& wanted) {
+  std::vector<Scenario> scenarios;
+  for (const ShippedScenario& shipped : shipped_scenarios()) {
+    if (wanted != "all" && wanted != shipped.name) continue;
+    auto scenario = parse_scenario(shipped.text, shipped.name);
+    if (!scenario) return std::unexpected(scenario.error());
+    scenarios.push_back(*std::move(scenario));
+  }
+  if (!scenarios.empty()) return scenarios;
+  auto scenario = load_file(wanted);
+  if (!scenario) return std::unexpected(scenario.error());
+  scenarios.push_back(*std::move(scenario));
+  return scenarios;
+}
+
+std::vector<LawKind> find_laws(const std::string& wanted) {
+  std::vector<LawKind> laws;
+  for (const LawKind law : {LawKind::kvpsi, LawKind::avg10, LawKind::none}) {
+    if (wanted == "all" || wanted == name(law)) laws.push_back(law);
+  }
+  return laws;
+}
+
+void list_scenarios() {
+  for (const ShippedScenario& shipped : shipped_scenarios()) {
+    fmt::print("{:<20} {}\n", shipped.name, shipped.title);
+  }
+}
+
+int simulate(const SimulateOptions& options, const CommonOptions& common) {
+  const auto scenarios = load_scenarios(options.scenario);
+  if (!scenarios) return report_error("simulate", scenarios.error());
+  const auto laws = find_laws(options.law);
+  SimulateResults results{.seeds = options.seeds};
+  StatusLine status(common.quiet || common.json);
+  const std::uint64_t start_us = monotonic_us();
+  std::uint64_t done = 0;
+  for (const Scenario& scenario : *scenarios) {
+    ScenarioResults& of_scenario = results.scenarios.emplace_back(scenario.name);
+    for (std::uint64_t seed = options.seed; seed < options.seed + options.seeds; ++seed) {
+      for (const LawKind law : laws) of_scenario.runs.push_back(run_scenario(scenario, seed, law));
+      ++done;
+      const std::uint64_t now_us = monotonic_us();
+      if (!status.due(now_us)) continue;
+      status.update(now_us, fmt::format("{} of {} runs, {}", done,
+                                        scenarios->size() * options.seeds, scenario.name));
+    }
+  }
+  status.clear();
+  results.wall_s = static_cast<double>(monotonic_us() - start_us) * 1e-6;
+  fmt::print("{}", common.json ? simulate_json(results) : simulate_text(results));
+  return count_violations(results) == 0 ? kExitDone : kExitNotHeld;
+}
+
+}  // namespace
+
+RunCommand add_simulate(CLI::App& app, const CommonOptions& common) {
+  auto options = std::make_shared<SimulateOptions>();
+  app.add_option("--scenario", options->scenario, "A shipped scenario, all of them, or a file")
+      ->type_name("NAME|all|FILE")
+      ->capture_default_str();
+  add_number_option(app, "--seeds", options->seeds, 1, 1'000'000, "Runs of each scenario");
+  add_number_option(app, "--seed", options->seed, 0, 1'000'000'000, "Seed of the first run");
+  app.add_option("--law", options->law, "Which law governs: ours, or what it is compared with")
+      ->type_name("kvpsi|avg10|none|all")
+      ->check(CLI::IsMember({"kvpsi", "avg10", "none", "all"}))
+      ->capture_default_str();
+  app.add_flag("--list", options->list, "Print the shipped scenarios");
+  auto* replay =
+      app.add_option("--replay", options->replay.journal, "Decide a recorded journal again")
+          ->type_name("JOURNAL");
+  app.add_option("--policy-config", options->replay.policy_config,
+                 "With these constants instead of the recorded ones (name = value lines)")
+      ->type_name("FILE")
+      ->needs(replay);
+  return [options, &common] {
+    if (!options->replay.journal.empty()) return run_replay(options->replay, common);
+    if (options->list) return list_scenarios(), static_cast<int>(kExitDone);
+    return simulate(*options, common);
+  };
+}
+
+}  // namespace kvpsi

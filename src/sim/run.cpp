@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// The loop of a simulated run; see run.h.
+#include "sim/run.h"
+
+#include <array>
+
+#include "base/bytes.h"
+#include "policy/rivals.h"
+#include "sim/machine.h"
+
+namespace kvpsi {
+namespace {
+
+Law find_law(LawKind kind) {
+  switch (kind) {
+    case LawKind::kvpsi:
+      return &decide;
+    case LawKind::avg10:
+      return &decide_avg10;
+    case LawKind::none:
+      return &decide_nothing;
+  }
+  return &decide_nothing;
+}
+
+/// Whether the turn answers pressure: tidying, the cap and what people ask for do not.
+bool is_response(const Decision& decision) {
+  const bool answers = decision.reason == Reason::first_sign ||
+                       decision.reason == Reason::level_entry || decision.reason == Reason::need;
+  return answers && !decision.actions.empty();
+}
+
+/// Passes what happens to the checkers and keeps the score.
+class Judge final : public Watcher, public EventSink {
+ public:
+  Judge(const Scenario& scenario, EventSink* sink)
+      : checkers_{make_safety_checker(scenario), make_liveness_checker(scenario),
+                  make_stability_checker()},
+        sink_(sink) {}
+
+  void on_instant(const Instant& now) override {
+    t_s_ = static_cast<double>(now.scenario_us) * 1e-6;
+    const double stall_s = static_cast<double>(now.own_stall_us) * 1e-6;
+    score_.own_stall_s += stall_s;
+    score_.others_stall_s += static_cast<double>(now.others_stall_us) * 1e-6;
+    if (stall_s > 0 && score_.first_stall_s < 0) score_.first_stall_s = t_s_;
+    if (score_.first_action_s < 0) score_.stall_before_action_s += stall_s;
+    if (now.kv_full_bytes > now.kv_live_bytes && !now.pressed) {
+      score_.kv_given_up_mib_s +=
+          to_mib(now.kv_full_bytes - now.kv_live_bytes) * static_cast<double>(now.dt_us) * 1e-6;
+    }
+    score_.tokens_lost = now.tokens_lost;
+    score_.tokens_decoded = now.tokens_decoded;
+    score_.oom_kills = now.oom_kills;
+    for (const auto& checker : checkers_) checker->on_instant(now);
+  }
+
+  void on_tick(const Tick& tick) override {
+    ++turns_;
+    if (is_response(tick.decision) && score_.first_action_s < 0) score_.first_action_s = t_s_;
+    for (const auto& checker : checkers_) checker->on_tick(tick);
+    if (sink_ != nullptr) sink_->on_tick(tick);
+  }
+
+  void finish(RunReport& report) {
+    report.score = score_;
+    report.turns = turns_;
+    if (report.law != LawKind::kvpsi) return;
+    for (const auto& checker : checkers_) checker->finish(report.violations);
+  }
+
+ private:
+  std::array<std::unique_ptr<Checker>, 3> checkers_;
+  EventSink* sink_;
+  Score score_;
+  double t_s_ = 0;
+  std::uint64_t turns_ = 0;
+};
+
+}  // namespace
+
+RunReport run_scenario(const Scenario& scenario, std::uint64_t seed, LawKind law, EventSink* sink) {
+  Machine machine(scenario, seed);
+  Judge judge(machine.scenario(), sink);
+  machine.set_watcher(&judge);
+  const GovernorOptions options{.policy = make_policy_config(scenario), .law = find_law(law)};
+  Governor governor(options, machine, machine.pools(), machine, judge);
+  while (!machine.ended()) {
+    governor.step();
+    const Requests requests = machine.take_requests();
+    if (requests.give_back) governor.ask_give_back();
+    if (requests.toggle_pause) governor.toggle_pause();
+  }
+  RunReport report{.seed = seed, .law = law};
+  report.simulated_s = static_cast<double>(machine.totals().simulated_us) * 1e-6;
+  judge.finish(report);
+  return report;
+}
+
+}  // namespace kvpsi

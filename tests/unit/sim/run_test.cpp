@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// Whole simulated runs: what must never happen does not, equal seeds give equal runs, ours beats
+// the naive law; and each checker finds what it is there to find.
+#include "sim/run.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/bytes.h"
+
+namespace kvpsi {
+namespace {
+
+constexpr std::uint64_t kSeeds = 5;
+
+Scenario load(std::string_view wanted) {
+  for (const ShippedScenario& shipped : shipped_scenarios()) {
+    if (shipped.name == wanted) return parse_scenario(shipped.text, shipped.name).value();
+  }
+  ADD_FAILURE() << "no scenario " << wanted;
+  return {};
+}
+
+TEST(Run, NothingUnsafeHappensInAnyScenario) {
+  for (const ShippedScenario& shipped : shipped_scenarios()) {
+    const Scenario scenario = parse_scenario(shipped.text, shipped.name).value();
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      for (const Violation& found : run_scenario(scenario, seed, LawKind::kvpsi).violations) {
+        EXPECT_NE(found.checker, "safety") << fmt::format(
+            "{} seed {} at {:.1f} s: {}", scenario.name, seed, found.t_s, found.what);
+      }
+    }
+  }
+}
+
+TEST(Run, OursStallsAFifthOfTheNaiveLawOnTheWhole) {
+  double log_sum = 0;
+  int count = 0;
+  for (const ShippedScenario& shipped : shipped_scenarios()) {
+    const Scenario scenario = parse_scenario(shipped.text, shipped.name).value();
+    const double naive = run_scenario(scenario, 1, LawKind::avg10).score.own_stall_s;
+    if (naive < 0.01) continue;
+    const double ours = run_scenario(scenario, 1, LawKind::kvpsi).score.own_stall_s;
+    log_sum += std::log(std::max(ours, 0.01) / naive);
+    ++count;
+  }
+  ASSERT_GT(count, 20);
+  EXPECT_LE(std::exp(log_sum / count), 0.2);
+}
+
+TEST(Run, OnARampWithoutSwapWeActAtTheFirstMillisecondsAndNobodyIsKilled) {
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const Score score = run_scenario(load("ramp_no_swap"), seed, LawKind::kvpsi).score;
+    EXPECT_GE(score.first_action_s, 0);
+    EXPECT_LE(score.stall_before_action_s, 0.02) << "seed " << seed;
+    EXPECT_EQ(score.oom_kills, 0u);
+    EXPECT_GT(run_scenario(load("ramp_no_swap"), seed, LawKind::none).score.oom_kills, 0u)
+        << "the scenario kills where nobody governs";
+  }
+}
+
+TEST(Run, EqualSeedsGiveEqualRuns) {
+  const Scenario scenario = load("step_lossy");
+  const RunReport one = run_scenario(scenario, 7, LawKind::kvpsi);
+  const RunReport two = run_scenario(scenario, 7, LawKind::kvpsi);
+  const RunReport other = run_scenario(scenario, 8, LawKind::kvpsi);
+  EXPECT_EQ(one.score.own_stall_s, two.score.own_stall_s);
+  EXPECT_EQ(one.score.tokens_decoded, two.score.tokens_decoded);
+  EXPECT_EQ(one.turns, two.turns);
+  EXPECT_NE(one.score.tokens_decoded, other.score.tokens_decoded);
+}
+
+std::vector<Violation> finish(Checker& checker) {
+  std::vector<Violation> found;
+  checker.finish(found);
+  return found;
+}
+
+TEST(SafetyChecker, FindsAKillAndLostContext) {
+  Scenario scenario = load("step_trim_off");
+  const auto checker = make_safety_checker(scenario);
+  checker->on_instant(Instant{});
+  EXPECT_TRUE(finish(*checker).empty());
+  checker->on_instant(Instant{.tokens_lost = 1, .oom_kills = 1});
+  EXPECT_EQ(finish(*checker).size(), 2u);
+}
+
+TEST(SafetyChecker, FindsASecondTrimInFlightAndOneBelowTheFloor) {
+  const auto checker = make_safety_checker(load("step_lossy"));
+  Tick tick;
+  tick.observation.pools.push_back(
+      PoolView{.kind = PoolKind::kv, .live_bytes = 10 * kMiB, .trimmable_bytes = 5 * kMiB});
+  tick.decision.actions.push_back(Action{.verb = Verb::trim, .bytes = 4 * kMiB});
+  checker->on_tick(tick);
+  EXPECT_TRUE(finish(*checker).empty());
+  checker->on_tick(tick);
+  ASSERT_EQ(finish(*checker).size(), 1u);
+  EXPECT_NE(finish(*checker)[0].what.find("in flight"), std::string::npos);
+  tick.decision.actions[0].bytes = 6 * kMiB;
+  checker->on_tick(tick);
+  EXPECT_EQ(finish(*checker).size(), 2u);
+}
+
+TEST(LivenessChecker, FindsABudgetThatNeverComesBack) {
+  const Scenario scenario = load("step_lossy");
+  const auto checker = make_liveness_checker(scenario);
+  const double due_s = scenario.expect.relief_s.value() + scenario.expect.settle_s;
+  Instant now{.kv_context_bytes = 100, .budget_bytes = 50};
+  now.scenario_us = static_cast<std::uint64_t>((due_s - 1) * 1e6);
+  checker->on_instant(now);
+  EXPECT_TRUE(finish(*checker).empty());
+  now.scenario_us += 2'000'000;
+  checker->on_instant(now);
+  Tick tick;
+  tick.decision.level = Level::elevated;
+  checker->on_tick(tick);
+  EXPECT_EQ(finish(*checker).size(), 2u);
+}
+
+TEST(StabilityChecker, FindsTheThirdTurnWithinAMinute) {
+  const auto checker = make_stability_checker();
+  Instant now;
+  for (const std::uint64_t budget : {100, 200, 100}) {
+    now.scenario_us += 10'000'000;
+    now.budget_bytes = budget;
+    EXPECT_TRUE(finish(*checker).empty());
+    checker->on_instant(now);
+  }
+  EXPECT_EQ(finish(*checker).size(), 1u);
+}
+
+}  // namespace
+}  // namespace kvpsi
