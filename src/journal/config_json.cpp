@@ -4,50 +4,20 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <iterator>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
+
+#include "journal/plain_json.h"
 
 namespace kvpsi {
 namespace {
 
 using Json = nlohmann::json;
 
-void append_value(std::string& out, double value) {
-  if (std::isfinite(value)) {
-    fmt::format_to(std::back_inserter(out), "{}", value);
-  } else {
-    out += std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"";
-  }
-}
-void append_value(std::string& out, bool value) { out += value ? "true" : "false"; }
-void append_value(std::string& out, std::uint64_t value) { out += std::to_string(value); }
-
-bool read_value(const Json& json, bool& value) {
-  if (!json.is_boolean()) return false;
-  value = json.get<bool>();
-  return true;
-}
-
-bool read_value(const Json& json, std::uint64_t& value) {
-  if (!json.is_number_unsigned()) return false;
-  value = json.get<std::uint64_t>();
-  return true;
-}
-
-bool read_value(const Json& json, double& value) {
-  using Limits = std::numeric_limits<double>;
-  if (json == "inf") return value = Limits::infinity(), true;
-  if (json == "-inf") return value = -Limits::infinity(), true;
-  if (json == "nan") return value = Limits::quiet_NaN(), true;
-  if (!json.is_number()) return false;
-  value = json.get<double>();
-  return true;
-}
+using plain_json::append_value;
+using plain_json::read_value;
 
 std::string hash_text(const PolicyConfig& config) { return fmt::format("{:016x}", config.hash()); }
 

@@ -5,12 +5,12 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <cstdlib>
 #include <iterator>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <type_traits>
+
+#include "journal/plain_json.h"
 
 namespace kvpsi {
 namespace {
@@ -19,21 +19,8 @@ using Json = nlohmann::json;
 
 // ---- Writing -------------------------------------------------------------------------------
 
-void append_value(std::string& out, double value) {
-  if (std::isfinite(value)) {
-    fmt::format_to(std::back_inserter(out), "{}", value);
-  } else {
-    out += std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"";
-  }
-}
-
-void append_value(std::string& out, bool value) { out += value ? "true" : "false"; }
-
-template <class T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-void append_value(std::string& out, T value) {
-  fmt::format_to(std::back_inserter(out), "{}", value);
-}
+using plain_json::append_value;
+using plain_json::read_value;
 
 template <class T>
   requires std::is_enum_v<T>
@@ -110,37 +97,6 @@ struct Reading {
     if (wrong.empty()) wrong = fmt::format("{} {}", path, why);
   }
 };
-
-bool read_value(const Json& json, bool& value) {
-  if (!json.is_boolean()) return false;
-  value = json.get<bool>();
-  return true;
-}
-
-bool read_value(const Json& json, std::uint64_t& value) {
-  if (!json.is_number_unsigned()) return false;
-  value = json.get<std::uint64_t>();
-  return true;
-}
-
-bool read_value(const Json& json, std::int64_t& value) {
-  if (!json.is_number_integer()) return false;
-  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
-  if (json.is_number_unsigned() && json.get<std::uint64_t>() > std::uint64_t{kMost}) return false;
-  value = json.get<std::int64_t>();
-  return true;
-}
-
-bool read_value(const Json& json, double& value) {
-  if (json.is_number()) {
-    value = json.get<double>();
-    return true;
-  }
-  if (json == "inf") return value = std::numeric_limits<double>::infinity(), true;
-  if (json == "-inf") return value = -std::numeric_limits<double>::infinity(), true;
-  if (json == "nan") return value = std::numeric_limits<double>::quiet_NaN(), true;
-  return false;
-}
 
 template <class T>
   requires std::is_enum_v<T>
