@@ -67,7 +67,11 @@ std::vector<LawKind> find_laws(const std::string& wanted) {
   return laws;
 }
 
-void list_scenarios() {
+void list_scenarios(bool json) {
+  if (json) {
+    fmt::print("{}", scenarios_json());
+    return;
+  }
   for (const ShippedScenario& shipped : shipped_scenarios()) {
     fmt::print("{:<20} {}\n", shipped.name, shipped.title);
   }
@@ -119,9 +123,12 @@ RunCommand add_simulate(CLI::App& app, const CommonOptions& common) {
                  "With these constants instead of the recorded ones (name = value lines)")
       ->type_name("FILE")
       ->needs(replay);
-  return [options, &common] {
-    if (!options->replay.journal.empty()) return run_replay(options->replay, common);
-    if (options->list) return list_scenarios(), static_cast<int>(kExitDone);
+  for (const char* other : {"--scenario", "--seeds", "--seed", "--law", "--list"}) {
+    replay->excludes(app.get_option(other));
+  }
+  return [options, replay, &common] {
+    if (replay->count() > 0) return run_replay(options->replay, common);
+    if (options->list) return list_scenarios(common.json), static_cast<int>(kExitDone);
     return simulate(*options, common);
   };
 }

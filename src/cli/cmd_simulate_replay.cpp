@@ -48,7 +48,9 @@ void print_replay_json(const ReplayReport& report, bool assumed) {
 }
 
 void print_replay(const ReplayReport& report, bool assumed) {
-  if (report.holds()) {
+  if (report.compared == 0) {
+    fmt::print("nothing could be compared\n");
+  } else if (report.holds()) {
     fmt::print("{} decisions, all reproduced\n", group_digits(report.compared));
   } else {
     fmt::print("{} decisions compared, {} differ\n", group_digits(report.compared),
@@ -108,7 +110,7 @@ void print_what_if_json(const WhatIf& what_if) {
                     {"then", move_json(row.then)},
                     {"now", move_json(row.now)}});
   }
-  fmt::print("{}\n", Json{{"schema", kSchema},
+  fmt::print("{}\n", Json{{"schema", "kvpsi.whatif/1"},
                           {"changed", what_if.changed},
                           {"then", sums_json(what_if.then)},
                           {"now", sums_json(what_if.now)},
@@ -146,7 +148,16 @@ int run_replay(const ReplayOptions& options, const CommonOptions& common) {
     return kExitNotHeld;
   }
   const PolicyConfig recorded = journal->config.value_or(PolicyConfig{});
+  if (journal->ends_in_cut_line && !common.quiet) {
+    print_error("simulate", options.journal + ": ends inside a line, which is left out");
+  }
   if (!options.policy_config.empty()) {
+    if (!journal->config && recorded.hash() != journal->ticks.front().config_hash) {
+      print_error("simulate", options.journal +
+                                  ": does not hold the configuration it was recorded with, so "
+                                  "nothing can be compared; record it again");
+      return kExitNotHeld;
+    }
     const auto tried = read_policy_config(options.policy_config, recorded);
     if (!tried) return report_error("simulate", tried.error());
     const WhatIf what_if = replay_otherwise(journal->ticks, *tried);

@@ -14,6 +14,9 @@ namespace kvpsi {
 namespace {
 
 constexpr std::size_t kShownViolations = 20;
+/// A file name of these needs no quotes in a shell.
+constexpr std::string_view kPlainCharacters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
 /// Below this much stall or loss a ratio would be noise over noise.
 constexpr double kLeast = 0.01;
 
@@ -82,7 +85,13 @@ std::string compare(const SimulateResults& results, LawKind rival) {
 }
 
 std::string repeat_command(const std::string& scenario, const RunReport& run) {
-  return fmt::format("kvpsi simulate --scenario {} --seeds 1 --seed {}", scenario, run.seed);
+  std::string quoted = scenario;
+  if (quoted.find_first_not_of(kPlainCharacters) != std::string::npos) {
+    quoted = "'";
+    for (const char c : scenario) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    quoted += "'";
+  }
+  return fmt::format("kvpsi simulate --scenario {} --seeds 1 --seed {}", quoted, run.seed);
 }
 
 double simulated_s(const SimulateResults& results) {
@@ -100,6 +109,13 @@ void for_each_law(const SimulateResults& results, Take&& take) {
       if (const auto means = find_means(scenario, law)) take(scenario, law, *means);
     }
   }
+}
+
+bool is_judged(const SimulateResults& results) {
+  for (const ScenarioResults& scenario : results.scenarios) {
+    if (find_means(scenario, LawKind::kvpsi)) return true;
+  }
+  return false;
 }
 
 std::string violations_text(const SimulateResults& results) {
@@ -150,6 +166,7 @@ std::string simulate_text(const SimulateResults& results) {
       "{} scenarios x {} seeds, {} violations; {:.0f} s simulated in {:.1f} s, {:.0f} x\n",
       results.scenarios.size(), results.seeds, count_violations(results), simulated, results.wall_s,
       simulated / std::max(results.wall_s, 1e-6));
+  if (!is_judged(results)) text += "not judged: only the law kvpsi makes promises\n";
   return text + violations_text(results);
 }
 
@@ -157,8 +174,8 @@ std::string simulate_json(const SimulateResults& results) {
   using Json = nlohmann::ordered_json;
   Json json = {{"schema", "kvpsi.simulate/1"}, {"scenarios", results.scenarios.size()},
                {"seeds", results.seeds},       {"simulated_s", simulated_s(results)},
-               {"wall_s", results.wall_s},     {"violations", Json::array()},
-               {"scores", Json::array()}};
+               {"wall_s", results.wall_s},     {"judged", is_judged(results)},
+               {"violations", Json::array()},  {"scores", Json::array()}};
   for (const ScenarioResults& scenario : results.scenarios) {
     for (const RunReport& run : scenario.runs) {
       for (const Violation& found : run.violations) {
@@ -182,7 +199,15 @@ std::string simulate_json(const SimulateResults& results) {
                               {"tokens_decoded", m.decoded},
                               {"runs_killed", m.killed}});
   });
-  return json.dump() + '\n';
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string scenarios_json() {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const ShippedScenario& shipped : shipped_scenarios()) {
+    list.push_back({{"name", shipped.name}, {"title", shipped.title}});
+  }
+  return list.dump() + '\n';
 }
 
 }  // namespace kvpsi

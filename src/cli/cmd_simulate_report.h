@@ -28,9 +28,13 @@ std::uint64_t count_violations(const SimulateResults& results);
 /// Table, violations, comparison.
 std::string simulate_text(const SimulateResults& results);
 
-/// One line of JSON, schema kvpsi.simulate/1: {schema, seeds, runs, simulated_s, wall_s,
-/// violations: [{scenario, seed, checker, t_s, what, repeat}], scores: [{scenario, law,
+/// One line of JSON, schema kvpsi.simulate/1: {schema, scenarios, seeds, simulated_s,
+/// wall_s, judged, violations: [{scenario, seed, checker, t_s, what, repeat}], scores: [{scenario,
+/// law,
 /// ...means}]}.
 std::string simulate_json(const SimulateResults& results);
+
+/// The shipped scenarios as one line of JSON: [{name, title}].
+std::string scenarios_json();
 
 }  // namespace kvpsi

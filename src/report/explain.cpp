@@ -109,6 +109,9 @@ std::string actions_text(std::span<const Tick> from_here) {
   return text;
 }
 
+/// Times are printed in milliseconds; one that was printed must find its own turn again.
+constexpr double kPrintedS = 0.0005;
+
 double seconds(const Tick& first, const Tick& tick) {
   const std::uint64_t from = first.observation.sample.t_us;
   const std::uint64_t to = tick.observation.sample.t_us;
@@ -118,7 +121,7 @@ double seconds(const Tick& first, const Tick& tick) {
 std::string make_sentence(std::span<const Tick> from_here, double t_s, const Tick* before) {
   const Tick& tick = from_here.front();
   const Decision& decision = tick.decision;
-  std::string text = fmt::format("at {:.1f} s: ", t_s);
+  std::string text = fmt::format("at {:.3f} s: ", t_s);
   if (before == nullptr) {
     text += fmt::format("began at level {}, ", name(decision.level));
   } else if (before->decision.level != decision.level) {
@@ -135,6 +138,11 @@ std::string explain_reason(const Tick& tick) {
   const std::string need = format_bytes(tick.decision.need_bytes);
   switch (tick.decision.reason) {
     case Reason::at_rest:
+      if (tick.decision.level != Level::calm) {
+        return "nothing more is needed now, and the level is held until it has been quiet for a "
+               "while: " +
+               situation(signal);
+      }
       return "there is no pressure: " + situation(signal);
     case Reason::tidy:
       return fmt::format("{} lay unused without any pressure", format_bytes(sum_releasable(tick)));
@@ -194,7 +202,7 @@ std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn) 
 std::string explain_turn(std::span<const Tick> ticks, double t_s,
                          const std::optional<PolicyConfig>& config) {
   std::size_t at = 0;
-  while (at + 1 < ticks.size() && seconds(ticks.front(), ticks[at + 1]) <= t_s) ++at;
+  while (at + 1 < ticks.size() && seconds(ticks.front(), ticks[at + 1]) <= t_s + kPrintedS) ++at;
   const Tick& tick = ticks[at];
   const Decision& decision = tick.decision;
   std::string text =

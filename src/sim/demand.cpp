@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "policy/arith.h"
+
 namespace kvpsi {
 namespace {
 
-std::uint64_t scaled(std::uint64_t bytes, double factor) {
-  return static_cast<std::uint64_t>(static_cast<double>(bytes) * std::max(0.0, factor));
-}
+std::uint64_t scaled(std::uint64_t bytes, double factor) { return share_of(bytes, factor); }
 
 /// Straight lines between the points, level before the first and after the last.
 std::uint64_t follow(const NeighbourSpec& neighbour, double t_s) {

@@ -118,7 +118,10 @@ void Machine::run_event(const EventSpec& event) {
       break;
     case EventKind::pause:
     case EventKind::resume:
-      requests_.toggle_pause = true;
+      if ((event.kind == EventKind::pause) != is_paused_) {
+        is_paused_ = !is_paused_;
+        requests_.toggle_pause = !requests_.toggle_pause;
+      }
       woken_ = true;
       break;
   }

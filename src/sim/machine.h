@@ -89,6 +89,7 @@ class Machine final : public PressureSource, public Clock, private SafePointList
   Watcher* watcher_ = nullptr;
   std::size_t next_event_ = 0;
   Requests requests_;
+  bool is_paused_ = false;
   bool woken_ = false;
   Totals totals_;
 };

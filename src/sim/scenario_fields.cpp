@@ -28,6 +28,10 @@ std::optional<std::uint64_t> read_size(const nlohmann::json& value, const std::s
     complaint.say(where, "\"" + text + "\" is not a size; write it such as \"100MiB\"");
     return std::nullopt;
   }
+  if (*bytes > kMostBytes) {
+    complaint.say(where, "\"" + text + "\" is more than 1 PiB");
+    return std::nullopt;
+  }
   return *bytes;
 }
 

@@ -12,6 +12,9 @@
 
 namespace kvpsi {
 
+/// No size and no cache is larger: sums of a few of them cannot overflow.
+inline constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 50;
+
 /// The first thing that is wrong with a file; empty = nothing yet.
 struct Complaint {
   std::string what;

@@ -102,6 +102,9 @@ void read_engine(const json& object, EngineSpec& engine, Complaint& complaint) {
   read_trim(fields, engine);
   if (engine.bytes_per_token == 0) fields.complain("bytes_per_token", "must be more than 0");
   if (engine.context_tokens == 0) fields.complain("context", "must be more than 0");
+  if (engine.bytes_per_token != 0 && engine.context_tokens > kMostBytes / engine.bytes_per_token) {
+    fields.complain("context", "a cache of more than 1 PiB");
+  }
   if (engine.granule_bytes == 0) fields.complain("granule", "must be more than 0");
   if (engine.keep_tokens + engine.tail_tokens >= engine.context_tokens) {
     fields.complain("tail", "\"keep\" and \"tail\" together must be less than \"context\"");

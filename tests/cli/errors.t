@@ -32,7 +32,7 @@ TIMEOUT  120
 NAME     a full disk behind the journal costs the journal, not the text
 REQUIRES llama model
 RUN      $KVPSI run -m "$MODEL" -p Hello -n 2 -c 256 -t 1 --quiet --journal /dev/full
-EXPECT   /dev/full: the journal ends here
+EXPECT   /dev/full: cannot begin the journal
 TIMEOUT  120
 
 NAME     a folder where the journal should be is named

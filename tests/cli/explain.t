@@ -3,7 +3,7 @@
 
 NAME     a real run is told with its numbers
 RUN      $KVPSI explain $SOURCE_DIR/tests/golden/real-s2.jsonl
-EXPECT   at 0.0 s: began at level calm
+EXPECT   at 0.000 s: began at level calm
 EXPECT   /asked kv to trim [0-9.]+ MiB: gave back [0-9.]+ MiB \([0-9]+ tokens\)/
 EXPECT   /headroom -?[0-9.]+ [KM]iB is below the reserve of/
 
@@ -24,7 +24,7 @@ EXIT     2
 NAME     a file that is cut is told as far as it goes
 RUN      head -c 5000 $SOURCE_DIR/tests/golden/real-s1.jsonl >cut; $KVPSI explain cut
 EXPECT   cut: ends inside a line, which is left out
-EXPECT   at 0.0 s: began
+EXPECT   at 0.000 s: began
 
 NAME     a garbled line is named by its number
 RUN      (head -2 $SOURCE_DIR/tests/golden/real-s1.jsonl; echo garbage) >bad; $KVPSI explain bad

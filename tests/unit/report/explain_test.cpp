@@ -60,7 +60,7 @@ TEST(Explain, TellsNumbersOfActionAndOutcome) {
   const std::vector<Event> events = explain_events(ticks, false);
   ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(events[1].sentence,
-            "at 12.3 s: level high after calm, asked kv to trim 21.0 MiB: gave back 20.0 MiB "
+            "at 12.300 s: level high after calm, asked kv to trim 21.0 MiB: gave back 20.0 MiB "
             "(928 tokens) in 11.0 ms because 20.0 MiB is needed: own stall was 6.1 % of 2 s, "
             "headroom 4.00 MiB is below the reserve of 7.00 MiB.");
   const std::string turn = explain_turn(ticks, 12.35, PolicyConfig{});
@@ -79,7 +79,7 @@ TEST(Explain, SqueezeWithoutLossTellsOfNothingToDo) {
   const Journal journal = read_golden("real-s1.jsonl");
   const std::vector<Event> events = explain_events(journal.ticks, false);
   ASSERT_EQ(events.size(), 1u);
-  EXPECT_EQ(events[0].sentence.find("at 0.0 s: began at level calm, did nothing because"), 0u);
+  EXPECT_EQ(events[0].sentence.find("at 0.000 s: began at level calm, did nothing because"), 0u);
   EXPECT_EQ(explain_events(journal.ticks, true).size(), journal.ticks.size());
 }
 

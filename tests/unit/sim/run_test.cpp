@@ -72,6 +72,15 @@ TEST(Run, EqualSeedsGiveEqualRuns) {
   EXPECT_NE(one.score.tokens_decoded, other.score.tokens_decoded);
 }
 
+TEST(Run, AnEngineThatDoesNotFitIsReportedAndNotPassedOver) {
+  Scenario scenario = load("step_lossy");
+  scenario.engine.base_bytes = scenario.group.limit_bytes.value();
+  const RunReport report = run_scenario(scenario, 1, LawKind::kvpsi);
+  ASSERT_EQ(report.violations.size(), 1u);
+  EXPECT_EQ(report.violations[0].checker, "safety");
+  EXPECT_EQ(report.score.oom_kills, 1u);
+}
+
 std::vector<Violation> finish(Checker& checker) {
   std::vector<Violation> found;
   checker.finish(found);
