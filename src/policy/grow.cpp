@@ -20,8 +20,9 @@ const PoolView* find_kv(const PoolViews& pools) {
 
 /// All that the cache can ever hold: its cells, at most the cap.
 std::uint64_t full_bytes(const PoolView& kv, const PolicyConfig& config) {
-  const Wide cells = Wide{kv.cells_total} * kv.bytes_per_cell;
-  const std::uint64_t all = cells == 0 ? kv.reserved_bytes : to_bytes(static_cast<double>(cells));
+  const std::uint64_t cells_bytes =
+      to_bytes(static_cast<double>(kv.cells_total) * static_cast<double>(kv.bytes_per_cell));
+  const std::uint64_t all = cells_bytes == 0 ? kv.reserved_bytes : cells_bytes;
   return config.kv_max_bytes == 0 ? all : std::min(all, config.kv_max_bytes);
 }
 
