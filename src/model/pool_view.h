@@ -51,6 +51,14 @@ struct PoolView {
 /// Room for one view of each pool kind, and some.
 using PoolViews = FixedVector<PoolView, 6>;
 
+/// The view of that kind, or nullptr. Points into `views`.
+inline const PoolView* find_pool(const PoolViews& views, PoolKind kind) {
+  for (const PoolView& view : views) {
+    if (view.kind == kind) return &view;
+  }
+  return nullptr;
+}
+
 /// The field table of PoolView; see sample.h for the contract.
 template <class Visitor, class V>
 void visit_fields(Visitor&& visit, V& v)

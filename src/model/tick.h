@@ -37,4 +37,11 @@ struct Tick {
   bool operator==(const Tick&) const = default;
 };
 
+/// Seconds from one tick to a later one; 0 where the clock ran backwards.
+inline double seconds_between(const Tick& first, const Tick& later) {
+  const std::uint64_t from_us = first.observation.sample.t_us;
+  const std::uint64_t to_us = later.observation.sample.t_us;
+  return to_us < from_us ? 0.0 : static_cast<double>(to_us - from_us) / 1e6;
+}
+
 }  // namespace kvpsi

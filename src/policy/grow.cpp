@@ -11,13 +11,6 @@
 namespace kvpsi {
 namespace {
 
-const PoolView* find_kv(const PoolViews& pools) {
-  for (const PoolView& view : pools) {
-    if (view.kind == PoolKind::kv) return &view;
-  }
-  return nullptr;
-}
-
 /// All that the cache can ever hold: its cells, at most the cap.
 std::uint64_t full_bytes(const PoolView& kv, const PolicyConfig& config) {
   const std::uint64_t cells_bytes =
@@ -110,7 +103,7 @@ void forget(PolicyState& state, std::uint64_t now_us, const PolicyConfig& config
 std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& signal,
                                            const PoolViews& pools, std::uint64_t now_us,
                                            const PolicyConfig& config) {
-  const PoolView* kv = find_kv(pools);
+  const PoolView* kv = find_pool(pools, PoolKind::kv);
   if (kv == nullptr) return std::nullopt;
   forget(state, now_us, config);
   if (state.level > Level::calm) {

@@ -14,13 +14,6 @@ bool is_rung_zero(PoolKind kind) {
   return kind == PoolKind::kv || kind == PoolKind::scratch || kind == PoolKind::heap;
 }
 
-const PoolView* find_kv(const PoolViews& pools) {
-  for (const PoolView& view : pools) {
-    if (view.kind == PoolKind::kv) return &view;
-  }
-  return nullptr;
-}
-
 /// The floor and the cap may contradict each other; the cap is the explicit promise to others.
 std::uint64_t floor_bytes(const PolicyConfig& config) {
   return config.kv_max_bytes == 0 ? config.kv_min_bytes
@@ -110,7 +103,7 @@ void ask_trim(PolicyState& state, const Situation& s, std::uint64_t bytes, Reaso
 /// The cap holds without any pressure and where PSI is absent. A step ends a little below it, so
 /// that not every token asks for one. Returns whether the cap has decided this turn.
 bool choose_cap(PolicyState& state, const Situation& s, Decision& decision) {
-  const PoolView* kv = find_kv(s.observation.pools);
+  const PoolView* kv = find_pool(s.observation.pools, PoolKind::kv);
   const std::uint64_t cap = s.config.kv_max_bytes;
   if (kv == nullptr || cap == 0 || kv->live_bytes <= cap) return false;
   const Reason obstacle = find_obstacle(state, s, *kv, false);
@@ -140,7 +133,7 @@ bool choose_trim(PolicyState& state, const Situation& s, Decision& decision) {
   }
   const std::uint64_t coming = coming_bytes(state, s, decision);
   if (decision.need_bytes <= coming) return true;
-  const PoolView* kv = find_kv(s.observation.pools);
+  const PoolView* kv = find_pool(s.observation.pools, PoolKind::kv);
   if (kv == nullptr) return explain(Reason::too_little);
   const Reason obstacle = find_obstacle(state, s, *kv, true);
   if (obstacle != Reason::at_rest) return explain(obstacle);
@@ -157,7 +150,7 @@ bool choose_trim(PolicyState& state, const Situation& s, Decision& decision) {
 
 /// Without pressure, free KV of some size is handed back too: memory follows tokens.
 void choose_tidy(PolicyState& state, const Situation& s, Decision& decision) {
-  const PoolView* kv = find_kv(s.observation.pools);
+  const PoolView* kv = find_pool(s.observation.pools, PoolKind::kv);
   const std::uint64_t now_us = s.observation.sample.t_us;
   if (kv == nullptr || !s.config.release_allowed) return;
   const std::uint64_t least =

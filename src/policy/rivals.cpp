@@ -62,17 +62,16 @@ Decided decide_avg10(const PolicyState& state, const Observation& observation,
   if (next.rival_average < kThreshold || !config.trim_allowed) return result;
   result.decision.level = Level::high;
   if (is_within(now_us, next.trim_asked_us, kPeriodUs)) return result;
-  for (const PoolView& kv : observation.pools) {
-    if (kv.kind != PoolKind::kv) continue;
-    const std::uint64_t bytes = std::min({share_of(kv.live_bytes, kShare), kv.trimmable_bytes,
-                                          minus(kv.live_bytes, config.kv_min_bytes)});
-    if (bytes == 0) continue;
-    result.decision.reason = Reason::need;
-    result.decision.need_bytes = bytes;
-    result.decision.actions.push_back(
-        Action{result.decision.id, Verb::trim, PoolKind::kv, bytes, config.step_budget_us});
-    next.trim_asked_us = std::max<std::uint64_t>(now_us, 1);
-  }
+  const PoolView* kv = find_pool(observation.pools, PoolKind::kv);
+  if (kv == nullptr) return result;
+  const std::uint64_t bytes = std::min({share_of(kv->live_bytes, kShare), kv->trimmable_bytes,
+                                        minus(kv->live_bytes, config.kv_min_bytes)});
+  if (bytes == 0) return result;
+  result.decision.reason = Reason::need;
+  result.decision.need_bytes = bytes;
+  result.decision.actions.push_back(
+      Action{result.decision.id, Verb::trim, PoolKind::kv, bytes, config.step_budget_us});
+  next.trim_asked_us = std::max<std::uint64_t>(now_us, 1);
   return result;
 }
 

@@ -48,15 +48,8 @@ std::string situation(const Signal& signal) {
   return text;
 }
 
-const PoolView* find_kv(const Tick& tick) {
-  for (const PoolView& pool : tick.observation.pools) {
-    if (pool.kind == PoolKind::kv) return &pool;
-  }
-  return nullptr;
-}
-
 std::string live_kv(const Tick& tick) {
-  const PoolView* kv = find_kv(tick);
+  const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
   return kv == nullptr ? "of unknown size" : format_bytes(kv->live_bytes);
 }
 
@@ -111,12 +104,6 @@ std::string actions_text(std::span<const Tick> from_here) {
 
 /// Times are printed in milliseconds; one that was printed must find its own turn again.
 constexpr double kPrintedS = 0.0005;
-
-double seconds(const Tick& first, const Tick& tick) {
-  const std::uint64_t from = first.observation.sample.t_us;
-  const std::uint64_t to = tick.observation.sample.t_us;
-  return to < from ? 0.0 : static_cast<double>(to - from) / 1e6;
-}
 
 std::string make_sentence(std::span<const Tick> from_here, double t_s, const Tick* before) {
   const Tick& tick = from_here.front();
@@ -189,7 +176,7 @@ std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn) 
                       before->decision.level != tick.decision.level ||
                       before->decision.reason != tick.decision.reason;
     if (!told) continue;
-    const double t_s = seconds(ticks.front(), tick);
+    const double t_s = seconds_between(ticks.front(), tick);
     events.push_back({.t_s = t_s,
                       .decision_id = tick.decision.id,
                       .level = tick.decision.level,
@@ -202,12 +189,13 @@ std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn) 
 std::string explain_turn(std::span<const Tick> ticks, double t_s,
                          const std::optional<PolicyConfig>& config) {
   std::size_t at = 0;
-  while (at + 1 < ticks.size() && seconds(ticks.front(), ticks[at + 1]) <= t_s + kPrintedS) ++at;
+  while (at + 1 < ticks.size() && seconds_between(ticks.front(), ticks[at + 1]) <= t_s + kPrintedS)
+    ++at;
   const Tick& tick = ticks[at];
   const Decision& decision = tick.decision;
-  std::string text =
-      fmt::format("decision {} at {:.3f} s, level {}, rule {}\n", decision.id,
-                  seconds(ticks.front(), tick), name(decision.level), name(decision.reason));
+  std::string text = fmt::format("decision {} at {:.3f} s, level {}, rule {}\n", decision.id,
+                                 seconds_between(ticks.front(), tick), name(decision.level),
+                                 name(decision.reason));
   text += fmt::format("seen:    {:.1f} ms of stall since the turn before, limit {}, reclaim {}\n",
                       static_cast<double>(tick.signal.stall_us_new) / 1e3,
                       tick.signal.limit_hit ? "hit" : "not hit",

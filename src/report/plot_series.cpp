@@ -29,17 +29,10 @@ std::optional<double> stall_between(const Sample& before, const Sample& after) {
   return std::min(100.0, 100.0 * share);
 }
 
-const PoolView* find_pool(const Tick& tick, PoolKind kind) {
-  for (const PoolView& view : tick.observation.pools) {
-    if (view.kind == kind) return &view;
-  }
-  return nullptr;
-}
-
 MemoryPoint memory_point(const Tick& tick, const RunSummary& summary, bool kv_from_summary) {
   const Sample& sample = tick.observation.sample;
-  const PoolView* kv = find_pool(tick, PoolKind::kv);
-  const PoolView* scratch = find_pool(tick, PoolKind::scratch);
+  const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
+  const PoolView* scratch = find_pool(tick.observation.pools, PoolKind::scratch);
   std::uint64_t kv_bytes = kv != nullptr ? kv->resident_bytes : 0;
   if (kv_from_summary) kv_bytes = summary.kv_resident_bytes;
   // Views are arithmetic between two measurements; together they never exceed what is there.
@@ -116,8 +109,9 @@ std::string text_or_nan(const std::optional<double>& value) {
 
 PlotSeries make_series(std::span<const Tick> ticks, const RunSummary& summary) {
   PlotSeries series;
-  series.kv_from_summary = std::ranges::none_of(
-      ticks, [](const Tick& tick) { return find_pool(tick, PoolKind::kv) != nullptr; });
+  series.kv_from_summary = std::ranges::none_of(ticks, [](const Tick& tick) {
+    return find_pool(tick.observation.pools, PoolKind::kv) != nullptr;
+  });
   series.memory = memory_points(ticks, summary, series.kv_from_summary);
   series.tokens = token_points(summary);
   series.actions = action_points(ticks, summary);

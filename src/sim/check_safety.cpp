@@ -60,12 +60,11 @@ class SafetyChecker final : public Checker {
     if (scenario_.expect.needs_no_trim || scenario_.expect.needs_no_action) {
       note(lost_, "a trim was asked for where none is needed");
     }
-    for (const PoolView& kv : tick.observation.pools) {
-      if (kv.kind != PoolKind::kv) continue;
-      const std::uint64_t floor = scenario_.engine.kv_min_bytes;
-      if (action.bytes > kv.trimmable_bytes || action.bytes + floor > kv.live_bytes) {
-        note(floor_, fmt::format("a trim of {} B goes below what must stay", action.bytes));
-      }
+    const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
+    if (kv == nullptr) return;
+    const std::uint64_t floor = scenario_.engine.kv_min_bytes;
+    if (action.bytes > kv->trimmable_bytes || action.bytes + floor > kv->live_bytes) {
+      note(floor_, fmt::format("a trim of {} B goes below what must stay", action.bytes));
     }
   }
   void note(std::optional<Violation>& into, std::string what) const {

@@ -68,12 +68,6 @@ bool find_difference(const Tick& tick, const Decided& decided, std::uint64_t has
   return true;
 }
 
-double seconds_since(const Tick& first, const Tick& tick) {
-  const std::uint64_t from = first.observation.sample.t_us;
-  const std::uint64_t to = tick.observation.sample.t_us;
-  return to < from ? 0.0 : static_cast<double>(to - from) / 1e6;
-}
-
 void add_to_sums(ReplaySums& sums, const Decision& decision) {
   sums.turns_under_pressure += decision.level != Level::calm ? 1 : 0;
   for (const Action& action : decision.actions) {
@@ -121,7 +115,7 @@ ReplayReport replay(std::span<const Tick> ticks, const PolicyConfig& config) {
     ++report.compared;
     ReplayDifference difference;
     difference.decision_id = tick.decision.id;
-    difference.t_s = seconds_since(ticks.front(), tick);
+    difference.t_s = seconds_between(ticks.front(), tick);
     if (!find_difference(tick, decided, state_hash(state), difference)) {
       ++report.reproduced;
     } else if (report.differences.size() < ReplayReport::kKeptDifferences) {
@@ -146,7 +140,7 @@ WhatIf replay_otherwise(std::span<const Tick> ticks, const PolicyConfig& config)
     for (Action& action : now.actions) action.decision_id = now.id;
     if (is_same_move(tick.decision, now)) continue;
     ++what_if.changed;
-    what_if.rows.push_back({seconds_since(ticks.front(), tick), tick.decision, now});
+    what_if.rows.push_back({seconds_between(ticks.front(), tick), tick.decision, now});
   }
   return what_if;
 }
