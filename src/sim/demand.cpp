@@ -10,8 +10,6 @@
 namespace kvpsi {
 namespace {
 
-std::uint64_t scaled(std::uint64_t bytes, double factor) { return share_of(bytes, factor); }
-
 /// Straight lines between the points, level before the first and after the last.
 std::uint64_t follow(const NeighbourSpec& neighbour, double t_s) {
   const auto& points = neighbour.trace;
@@ -36,11 +34,11 @@ std::uint64_t find_demand(const NeighbourSpec& neighbour, double t_s) {
     case NeighbourKind::step:
       return neighbour.bytes;
     case NeighbourKind::ramp:
-      return scaled(neighbour.bytes, std::min(1.0, periods));
+      return share_of(neighbour.bytes, std::min(1.0, periods));
     case NeighbourKind::sawtooth:
-      return scaled(neighbour.bytes, periods - std::floor(periods));
+      return share_of(neighbour.bytes, periods - std::floor(periods));
     case NeighbourKind::leak:
-      return scaled(neighbour.bytes, periods);
+      return share_of(neighbour.bytes, periods);
     case NeighbourKind::flap:
       return periods - std::floor(periods) < 0.5 ? neighbour.bytes : 0;
     case NeighbourKind::foreign:

@@ -26,6 +26,8 @@ struct EngineMemory {
   std::uint64_t cold_anon_bytes = 0;  ///< idle conversations and free KV pages
   bool is_busy = false;               ///< weights are walked
   double walk_s = 0;                  ///< unstalled time of the decode that runs: one walk
+
+  std::uint64_t anon_bytes() const { return hot_anon_bytes + cold_anon_bytes; }
 };
 
 class EngineModel {

@@ -158,9 +158,8 @@ void Machine::tell(const Stalls& stalls, std::uint64_t dt_us) {
   instant.engine_alive = !memory_.is_engine_killed();
   Wide room = Wide{instant.headroom_bytes} + instant.kv_resident_bytes - instant.kv_full_bytes -
               memory_.wanted_bytes();
-  if (!engine_.is_busy() && !scenario_.engine.is_repacked) {
-    room -= scenario_.engine.weights_bytes;  // wanted again with the next request
-  }
+  // Weights at rest are wanted again with the next request.
+  if (!engine_.is_busy()) room -= scenario_.engine.mapped_weights_bytes();
   instant.pressed = room < 0;
 
   ++totals_.steps;

@@ -17,8 +17,6 @@ constexpr double kFaultBytes = 128.0 * static_cast<double>(kKiB);
 /// Pages scanned by reclaim for one that it takes.
 constexpr double kScannedPerPage = 2;
 
-std::uint64_t share(std::uint64_t bytes, double part) { return share_of(bytes, part); }
-
 }  // namespace
 
 std::int64_t MemoryModel::Domain::room() const {
@@ -33,13 +31,14 @@ MemoryModel::MemoryModel(const Scenario& scenario, Prng& prng)
       limit_bytes_(scenario.group.limit_bytes) {
   for (const NeighbourSpec& spec : scenario.neighbours) {
     const std::uint64_t demand = find_demand(spec, 0);  // was there before we came
-    const std::uint64_t file = share(demand, spec.file_share);
+    const std::uint64_t file = share_of(demand, spec.file_share);
     neighbours_.push_back({.spec = spec, .anon_bytes = demand - file, .file_bytes = file});
   }
   group_.is_group = true;
   group_.cold_file_bytes = scenario.group.cold_file_bytes;
   outer_.exists = true;
-  outer_.capacity_bytes = machine_.ram_bytes - share(machine_.ram_bytes, kMachine.watermark_share);
+  outer_.capacity_bytes =
+      machine_.ram_bytes - share_of(machine_.ram_bytes, kMachine.watermark_share);
   outer_.cold_file_bytes = machine_.cold_file_bytes;
   counts_.hits = static_cast<double>(prng_.below(1000));
   counts_.scan_pages = static_cast<double>(prng_.below(1'000'000));
@@ -50,8 +49,10 @@ Stalls MemoryModel::advance(double t_s, double dt_s, const EngineMemory& engine)
   move_neighbours(t_s, dt_s);
   measure(engine);
   swap_out(dt_s);
-  kill_for(group_);
-  kill_for(outer_);
+  if (dt_s > 0) {  // before the first step numbers are shown, but nothing happens yet
+    kill_for(group_);
+    kill_for(outer_);
+  }
   settle_cold_files(group_, static_cast<double>(group_cold_spec_bytes_), dt_s);
   settle_cold_files(outer_, static_cast<double>(machine_.cold_file_bytes), dt_s);
   follow_episode(dt_s);
@@ -69,7 +70,7 @@ void MemoryModel::move_neighbours(double t_s, double dt_s) {
   for (Neighbour& neighbour : neighbours_) {
     const std::uint64_t demand = neighbour.is_killed ? 0 : find_demand(neighbour.spec, t_s);
     neighbour.is_there = demand > 0;
-    neighbour.file_bytes = share(demand, neighbour.spec.file_share);
+    neighbour.file_bytes = share_of(demand, neighbour.spec.file_share);
     const std::uint64_t anon = demand - neighbour.file_bytes;
     const std::uint64_t most = neighbour.anon_bytes + to_bytes(rate * dt_s);
     is_growing_ = is_growing_ || anon > neighbour.anon_bytes;
@@ -79,9 +80,8 @@ void MemoryModel::move_neighbours(double t_s, double dt_s) {
 }
 
 void MemoryModel::measure(const EngineMemory& engine) {
-  const std::uint64_t own_anon = engine.hot_anon_bytes + engine.cold_anon_bytes;
-  const std::uint64_t own_file =
-      kMachine.hidden_file_bytes + (engine_spec_.is_repacked ? 0 : engine_spec_.weights_bytes);
+  const std::uint64_t own_anon = engine.anon_bytes();
+  const std::uint64_t own_file = kMachine.hidden_file_bytes + engine_spec_.mapped_weights_bytes();
   std::uint64_t inside = 0, inside_file = 0, outside = 0, outside_file = 0;
   for (const Neighbour& neighbour : neighbours_) {
     (neighbour.spec.in_group ? inside : outside) += neighbour.anon_bytes;
@@ -95,12 +95,13 @@ void MemoryModel::measure(const EngineMemory& engine) {
   group_.capacity_bytes = limit_bytes_.value_or(machine_.ram_bytes);
   group_.anon_bytes = own_anon + inside;
   group_.hot_file_bytes = hot + inside_file;
-  group_.swappable_bytes = cold_own + share(inside, kMachine.neighbour_cold_share);
+  group_.swappable_bytes = cold_own + share_of(inside, kMachine.neighbour_cold_share);
   outer_.anon_bytes = group_.anon_bytes + outside + machine_.other_used_bytes;
-  outer_.hot_file_bytes =
-      group_.hot_file_bytes + outside_file + share(machine_.ram_bytes, kMachine.others_file_share);
-  outer_.swappable_bytes = group_.swappable_bytes + share(outside, kMachine.neighbour_cold_share) +
-                           share(machine_.other_used_bytes, kMachine.other_cold_share);
+  outer_.hot_file_bytes = group_.hot_file_bytes + outside_file +
+                          share_of(machine_.ram_bytes, kMachine.others_file_share);
+  outer_.swappable_bytes = group_.swappable_bytes +
+                           share_of(outside, kMachine.neighbour_cold_share) +
+                           share_of(machine_.other_used_bytes, kMachine.other_cold_share);
 }
 
 /// Cold anonymous memory goes first. What was swapped comes back only when it is used: a
@@ -136,7 +137,7 @@ void MemoryModel::swap_out(double dt_s) {
 void MemoryModel::kill_for(Domain& domain) {
   const double gain = machine_.swap_is_zram ? kMachine.zram_gain : 1;
   const std::uint64_t swap_left = minus(machine_.swap_bytes, to_bytes(swapped_bytes_));
-  const std::uint64_t most = domain.capacity_bytes + share(swap_left, gain);
+  const std::uint64_t most = domain.capacity_bytes + share_of(swap_left, gain);
   if (!domain.exists || domain.resident_anon() <= most || is_engine_killed_) return;
   Neighbour* biggest = nullptr;
   for (Neighbour& neighbour : neighbours_) {
@@ -144,7 +145,7 @@ void MemoryModel::kill_for(Domain& domain) {
     if (biggest == nullptr || neighbour.anon_bytes > biggest->anon_bytes) biggest = &neighbour;
   }
   ++oom_kills_;
-  const std::uint64_t own = engine_.hot_anon_bytes + engine_.cold_anon_bytes;
+  const std::uint64_t own = engine_.anon_bytes();
   const bool in_group = biggest == nullptr || own >= biggest->anon_bytes || biggest->spec.in_group;
   if (in_group) ++counts_.group_oom_kills;
   if (biggest == nullptr || own >= biggest->anon_bytes) {
@@ -202,8 +203,7 @@ bool MemoryModel::is_tight(const Neighbour& neighbour) const {
 
 /// Share of the engine's speed that re-reading in every walk leaves.
 double MemoryModel::walk_speed() const {
-  const std::uint64_t walked =
-      kMachine.hidden_file_bytes + (engine_spec_.is_repacked ? 0 : engine_spec_.weights_bytes);
+  const std::uint64_t walked = kMachine.hidden_file_bytes + engine_spec_.mapped_weights_bytes();
   const double reading_s = miss_ * static_cast<double>(walked) / machine_.disk_read_bytes_per_s;
   return engine_.walk_s / (engine_.walk_s + reading_s);
 }
@@ -247,8 +247,7 @@ void MemoryModel::settle_hot_files(double dt_s) {
   const std::uint64_t lacking =
       headroom_bytes_ < 0 ? static_cast<std::uint64_t>(-headroom_bytes_) : 0;
   const auto hot = static_cast<double>(outer_.hot_file_bytes);
-  const double weights =
-      engine_spec_.is_repacked ? 0 : static_cast<double>(engine_spec_.weights_bytes);
+  const auto weights = static_cast<double>(engine_spec_.mapped_weights_bytes());
   const double own = engine_.is_busy ? weights : 0;
   const double own_share = hot > 0 ? std::min(1.0, own / hot) : 0;
   const double read = machine_.disk_read_bytes_per_s * dt_s;
@@ -290,6 +289,7 @@ void MemoryModel::count(const Stalls& stalls, double dt_s) {
 void MemoryModel::fill(Sample& sample) const {
   const auto whole = [](double value) { return static_cast<std::uint64_t>(value); };
   const auto evicted = evicted_weights_bytes_ + evicted_others_bytes_;
+  const std::uint64_t weights = engine_spec_.mapped_weights_bytes();
   sample.mem_total_bytes = machine_.ram_bytes;
   // The kernel counts page cache as available, our weights with it.
   sample.mem_available_bytes = minus(outer_.capacity_bytes, outer_.resident_anon());
@@ -297,8 +297,7 @@ void MemoryModel::fill(Sample& sample) const {
   sample.system_scan_pages_total = whole(counts_.scan_pages);
   sample.system_swapin_pages_total = whole(counts_.swapin_pages);
   if (group_.exists) {
-    const std::uint64_t idle_weights =
-        engine_.is_busy || engine_spec_.is_repacked ? 0 : engine_spec_.weights_bytes;
+    const std::uint64_t idle_weights = engine_.is_busy ? 0 : weights;
     const std::uint64_t wanted =
         minus(group_.hot_file_bytes + idle_weights, whole(evicted)) + group_.cold_file_bytes;
     const std::uint64_t file =
@@ -311,8 +310,7 @@ void MemoryModel::fill(Sample& sample) const {
     sample.group_oom_kills_total = counts_.group_oom_kills;
     sample.group_refault_pages_total = whole(counts_.refault_pages);
   }
-  const std::uint64_t weights = engine_spec_.is_repacked ? 0 : engine_spec_.weights_bytes;
-  const std::uint64_t own = engine_.hot_anon_bytes + engine_.cold_anon_bytes;
+  const std::uint64_t own = engine_.anon_bytes();
   const std::uint64_t swapped =
       machine_.swap_is_zram
           ? 0

@@ -55,6 +55,8 @@ struct EngineSpec {
   std::uint64_t kv_min_bytes = 0;
   std::uint64_t kv_max_bytes = 0;  ///< 0 = no cap
 
+  /// Weights that are page cache; repacked ones are anonymous.
+  std::uint64_t mapped_weights_bytes() const { return is_repacked ? 0 : weights_bytes; }
   std::uint64_t context_bytes() const { return context_tokens * bytes_per_token; }
 };
 
