@@ -61,7 +61,7 @@ Result<std::vector<Scenario>> load_scenarios(const std::string& wanted) {
 
 std::vector<LawKind> find_laws(const std::string& wanted) {
   std::vector<LawKind> laws;
-  for (const LawKind law : {LawKind::kvpsi, LawKind::avg10, LawKind::none}) {
+  for (const LawKind law : kLaws) {
     if (wanted == "all" || wanted == name(law)) laws.push_back(law);
   }
   return laws;

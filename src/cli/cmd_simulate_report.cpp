@@ -105,7 +105,7 @@ double simulated_s(const SimulateResults& results) {
 template <class Take>
 void for_each_law(const SimulateResults& results, Take&& take) {
   for (const ScenarioResults& scenario : results.scenarios) {
-    for (const LawKind law : {LawKind::kvpsi, LawKind::avg10, LawKind::none}) {
+    for (const LawKind law : kLaws) {
       if (const auto means = find_means(scenario, law)) take(scenario, law, *means);
     }
   }

@@ -4,6 +4,7 @@
 // govern/governor.h, sim/machine.h, sim/checker.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ constexpr std::string_view name(LawKind law) {
   }
   return "unknown";
 }
+
+/// Ours first, then what it is compared with.
+inline constexpr std::array kLaws{LawKind::kvpsi, LawKind::avg10, LawKind::none};
 
 /// What a run cost. Less is better, but for tokens_decoded.
 struct Score {
