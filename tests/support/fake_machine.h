@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "govern/governor.h"
 #include "govern/ports.h"
 
 namespace kvpsi::test {
@@ -287,5 +288,26 @@ class TickLog : public EventSink {
   void on_tick(const Tick& tick) override { ticks.push_back(tick); }
   std::vector<Tick> ticks;
 };
+
+/// A squeeze that only trimming ends: hidden file pages of others, 46 MiB of live KV, a tight
+/// limit.
+inline void make_lossy_squeeze(FakeMachine& machine) {
+  machine.set.limit_bytes = 240 * kMiB;
+  machine.set.hidden_file_bytes = 10 * kMiB;
+  machine.kv_live_bytes = machine.kv_resident_bytes = 46 * kMiB;
+}
+
+/// What a governor with this configuration makes of it until then.
+inline std::vector<Tick> record_lossy_squeeze(const PolicyConfig& config, std::uint64_t until_us) {
+  FakeMachine machine;
+  make_lossy_squeeze(machine);
+  std::vector<MemoryPool*> pools = machine.pools();
+  GovernorOptions options;
+  options.policy = config;
+  TickLog log;
+  Governor governor(options, machine, pools, machine, log);
+  while (machine.now_us() < until_us) governor.step();
+  return log.ticks;
+}
 
 }  // namespace kvpsi::test

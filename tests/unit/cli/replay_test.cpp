@@ -19,27 +19,13 @@
 namespace kvpsi {
 namespace {
 
-struct Text : EventSink {
-  void on_tick(const Tick& tick) override { lines += tick_to_json(tick) + "\n"; }
-  std::string lines;
-};
-
 class ReplayCommand : public testing::Test {
  protected:
   void SetUp() override {
     config_.trim_allowed = true;
-    test::MachineSettings settings;
-    settings.limit_bytes = 240 * kMiB;
-    settings.hidden_file_bytes = 10 * kMiB;
-    test::FakeMachine machine(settings);
-    machine.kv_live_bytes = machine.kv_resident_bytes = 46 * kMiB;
-    std::vector<MemoryPool*> pools = machine.pools();
-    GovernorOptions options;
-    options.policy = config_;
-    Text text;
-    Governor governor(options, machine, pools, machine, text);
-    while (machine.now_us() < 12'000'000) governor.step();
-    ticks_ = text.lines;
+    for (const Tick& tick : test::record_lossy_squeeze(config_, 12'000'000)) {
+      ticks_ += tick_to_json(tick) + "\n";
+    }
     write("journal", config_to_json(config_) + "\n" + ticks_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }

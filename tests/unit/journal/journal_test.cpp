@@ -210,11 +210,8 @@ TEST(Journal, OpenSaysWhatIsWrong) {
 
 TEST(Journal, ReplayMakesTheSameDecisions) {
   const std::string path = temp_path("replay");
-  test::MachineSettings settings;
-  settings.limit_bytes = 240 * kMiB;
-  settings.hidden_file_bytes = 10 * kMiB;
-  test::FakeMachine machine(settings);
-  machine.kv_live_bytes = machine.kv_resident_bytes = 46 * kMiB;
+  test::FakeMachine machine;
+  test::make_lossy_squeeze(machine);
   std::vector<MemoryPool*> pools = machine.pools();
   GovernorOptions options;
   options.policy.trim_allowed = true;

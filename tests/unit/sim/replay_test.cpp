@@ -14,11 +14,6 @@
 namespace kvpsi {
 namespace {
 
-struct Collector : EventSink {
-  void on_tick(const Tick& tick) override { ticks.push_back(tick); }
-  std::vector<Tick> ticks;
-};
-
 PolicyConfig trimming() {
   PolicyConfig config;
   config.trim_allowed = true;
@@ -27,18 +22,7 @@ PolicyConfig trimming() {
 
 /// 15 s of a squeeze that needs trims.
 std::vector<Tick> record(const PolicyConfig& config) {
-  test::MachineSettings settings;
-  settings.limit_bytes = 240 * kMiB;
-  settings.hidden_file_bytes = 10 * kMiB;
-  test::FakeMachine machine(settings);
-  machine.kv_live_bytes = machine.kv_resident_bytes = 46 * kMiB;
-  std::vector<MemoryPool*> pools = machine.pools();
-  GovernorOptions options;
-  options.policy = config;
-  Collector collector;
-  Governor governor(options, machine, pools, machine, collector);
-  while (machine.now_us() < 15'000'000) governor.step();
-  return collector.ticks;
+  return test::record_lossy_squeeze(config, 15'000'000);
 }
 
 TEST(Replay, ReproducesEveryDecision) {
