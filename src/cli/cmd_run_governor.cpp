@@ -67,6 +67,7 @@ Result<std::unique_ptr<RunGovernor>> RunGovernor::open(const RunOptions& options
 RunGovernor::RunGovernor(const RunOptions& options, std::unique_ptr<KernelSource> source,
                          std::unique_ptr<JournalWriter> journal)
     : options_(make_governor_options(options)),
+      soft_max_bytes_(options.kv_soft_max_bytes),
       enabled_(options.governor),
       source_(std::move(source)),
       journal_(std::move(journal)),
@@ -75,6 +76,7 @@ RunGovernor::RunGovernor(const RunOptions& options, std::unique_ptr<KernelSource
 void RunGovernor::start(std::span<MemoryPool* const> pools, std::uint64_t file_wanted_bytes) {
   source_->set_file_wanted_bytes(file_wanted_bytes);
   governor_ = std::make_unique<Governor>(options_, *source_, pools, monotonic_clock(), counter_);
+  if (soft_max_bytes_ != 0) governor_->set_soft_max(soft_max_bytes_);
   thread_ = std::jthread([this](std::stop_token stop) {
     const std::uint64_t cpu_start_us = thread_cpu_us();
     governor_->run(std::move(stop));

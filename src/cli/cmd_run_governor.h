@@ -54,6 +54,7 @@ class RunGovernor {
               std::unique_ptr<JournalWriter> journal);
 
   GovernorOptions options_;
+  std::uint64_t soft_max_bytes_;  ///< at the start; 0 = none
   bool enabled_;
   std::unique_ptr<KernelSource> source_;
   std::unique_ptr<JournalWriter> journal_;

@@ -88,6 +88,9 @@ void add_governor_options(CLI::App& app, RunOptions& options) {
   add_number_option(app, "--min-prune", options.min_prune, 1, kMany,
                     "Trim drops this many tokens or none");
   add_bytes_option(app, "--kv-max", options.kv_max_bytes, "Cap of live KV memory; 0: none");
+  add_bytes_option(app, "--kv-soft-max", options.kv_soft_max_bytes,
+                   "Goal for live KV memory that new work keeps to; 0: none. Drops nothing, may be "
+                   "exceeded; `kvpsi status --set-kv-soft-max` changes it at run time");
   add_bytes_option(app, "--kv-min", options.kv_min_bytes, "Trim leaves at least this much live KV");
   add_on_off_option(app, "--release", options.release,
                     "off: free pages stay (to compare trimming alone)");
@@ -118,9 +121,11 @@ Result<std::string> read_prompt_file(const std::string& path) {
 }
 
 Result<void> check_governor_options(const RunOptions& options) {
-  const bool asks_for_cap = options.kv_max_bytes != 0 || options.trim != TrimMode::off;
+  const bool asks_for_cap =
+      options.kv_max_bytes != 0 || options.kv_soft_max_bytes != 0 || options.trim != TrimMode::off;
   if (!options.governor && asks_for_cap) {
-    return fail(ErrorCode::invalid_argument, "--kv-max and --trim need --governor on");
+    return fail(ErrorCode::invalid_argument,
+                "--kv-max, --kv-soft-max and --trim need --governor on");
   }
   if (options.dry_run && !options.governor) {
     return fail(ErrorCode::invalid_argument,

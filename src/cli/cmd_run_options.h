@@ -35,6 +35,7 @@ struct RunOptions {
   bool keep_or_tail_given = false;
   std::uint64_t kv_min_bytes = 0;
   std::uint64_t kv_max_bytes = 0;
+  std::uint64_t kv_soft_max_bytes = 0;  ///< 0 = no goal
   std::string journal;
   std::string psi_own;
   std::string psi_parent;
@@ -44,6 +45,8 @@ struct RunOptions {
   bool is_acting() const { return governor && !dry_run; }
   /// llama.cpp's memory differs from stock.
   bool is_elastic() const { return is_acting() && release; }
+  /// Gives up context when memory is short: others may leave it its share of the burden.
+  bool shares_need() const { return is_acting() && trim != TrimMode::off; }
   /// A governor thread runs, if only to record.
   bool is_watching() const { return governor || !journal.empty(); }
 };

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "cli/status_request.h"
 #include "journal/tick_json.h"
 #include "linux/own_memory.h"
 
@@ -101,6 +102,20 @@ void RunSession::start_governor() {
   if (options_.governor) signals_.set_governor(governor_->governor());
 }
 
+std::string RunSession::answer(std::string_view line) {
+  const auto request = parse_status_request(line);
+  if (!request) return make_error_answer(request.error());
+  if (!request->sets_soft_max) return make_status();
+  if (!options_.governor) {
+    return make_error_answer(
+        Error{ErrorCode::invalid_argument, "this run has --governor off", {}, 0});
+  }
+  Governor& governor = *governor_->governor();
+  const auto before = governor.soft_max();
+  governor.set_soft_max(request->soft_max_bytes);
+  return make_control_answer(::getpid(), before, governor.soft_max(), governor.last_tick());
+}
+
 std::string RunSession::make_status() const {
   const auto tick = governor_->last_tick();
   nlohmann::ordered_json status{
@@ -117,7 +132,8 @@ std::string RunSession::make_status() const {
 
 void RunSession::start_status_server() {
   if (governor_ == nullptr) return;
-  auto server = StatusServer::start(::getpid(), [this] { return make_status(); });
+  auto server = StatusServer::start(::getpid(), options_.shares_need(),
+                                    [this](std::string_view request) { return answer(request); });
   if (server) {
     status_ = std::move(*server);
   } else {
@@ -145,6 +161,10 @@ void RunSession::print_banner() {
   }
   if (options_.kv_max_bytes != 0) {
     screen_.say(fmt::format("KV cap {}", format_bytes(options_.kv_max_bytes)));
+  }
+  if (options_.kv_soft_max_bytes != 0) {
+    screen_.say(fmt::format("KV soft maximum {}: a goal for new work, a running answer may go past",
+                            format_bytes(options_.kv_soft_max_bytes)));
   }
 }
 

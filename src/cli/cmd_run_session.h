@@ -6,6 +6,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "cli/cmd_run_governor.h"
 #include "cli/cmd_run_options.h"
@@ -38,6 +40,7 @@ class RunSession {
   void follow_generation(GenerateOptions& generate, std::uint32_t prompt_tokens);
   void finish();
   std::string make_status() const;
+  std::string answer(std::string_view line);
 
   const RunOptions& options_;
   RunScreen& screen_;

@@ -22,6 +22,8 @@ namespace kvpsi {
 namespace {
 
 constexpr std::string_view kPrefix = "kvpsi-";
+constexpr std::string_view kWatching = "-watching";
+constexpr std::size_t kMostRequestBytes = 256;
 
 struct Address {
   sockaddr_un value{};
@@ -29,10 +31,10 @@ struct Address {
 };
 
 /// An abstract name: a NUL byte first, and a length instead of an end.
-Address make_address(pid_t pid) {
+Address make_address(pid_t pid, bool shares_need) {
   Address address;
   address.value.sun_family = AF_UNIX;
-  const std::string name = fmt::format("{}{}", kPrefix, pid);
+  const std::string name = fmt::format("{}{}{}", kPrefix, pid, shares_need ? "" : kWatching);
   std::memcpy(address.value.sun_path + 1, name.data(), name.size());
   address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   return address;
@@ -48,6 +50,35 @@ void set_timeouts(int fd) {
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &two_seconds, sizeof two_seconds);
 }
 
+bool connect_to(int fd, pid_t pid) {
+  for (const bool shares_need : {true, false}) {
+    const Address address = make_address(pid, shares_need);
+    if (::connect(fd, as_sockaddr(address), address.size) == 0) return true;
+  }
+  return false;
+}
+
+bool send_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+/// Up to the line feed, the end, the time limit or the most that a request can have.
+std::string receive_request(int fd) {
+  std::string request;
+  std::array<char, kMostRequestBytes> buffer;
+  while (request.size() < kMostRequestBytes && request.find('\n') == std::string::npos) {
+    const ssize_t n = ::recv(fd, buffer.data(), buffer.size() - request.size(), 0);
+    if (n <= 0) break;
+    request.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  return request.substr(0, request.find('\n'));
+}
+
 bool may_ask(int fd) {
   ucred peer{};
   socklen_t size = sizeof peer;
@@ -61,10 +92,11 @@ std::unexpected<Error> fail_here(pid_t pid, std::string what) {
 
 }  // namespace
 
-Result<std::unique_ptr<StatusServer>> StatusServer::start(pid_t pid, MakeAnswer make_answer) {
+Result<std::unique_ptr<StatusServer>> StatusServer::start(pid_t pid, bool shares_need,
+                                                          MakeAnswer make_answer) {
   const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (listener < 0) return fail_here(pid, "cannot open the status socket");
-  const Address address = make_address(pid);
+  const Address address = make_address(pid, shares_need);
   if (::bind(listener, as_sockaddr(address), address.size) != 0 || ::listen(listener, 8) != 0) {
     auto error = fail_here(pid, "cannot listen on the status socket");
     ::close(listener);
@@ -107,13 +139,7 @@ void StatusServer::answer_one() {
   if (client < 0) return;
   if (may_ask(client)) {
     set_timeouts(client);
-    const std::string line = make_answer_() + "\n";
-    std::size_t sent = 0;
-    while (sent < line.size()) {
-      const ssize_t n = ::send(client, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) break;
-      sent += static_cast<std::size_t>(n);
-    }
+    send_all(client, make_answer_(receive_request(client)) + "\n");
   }
   ::close(client);
 }
@@ -128,6 +154,7 @@ Result<std::vector<pid_t>> find_status_servers(const std::string& unix_table) {
     if (at == std::string::npos) continue;
     pid_t pid = 0;
     const char* begin = line.data() + at + mark.size();
+    if (line.ends_with(kWatching)) line.resize(line.size() - kWatching.size());
     const char* end = line.data() + line.size();
     const auto parsed = std::from_chars(begin, end, pid);
     if (parsed.ec == std::errc() && parsed.ptr == end && pid > 0) pids.push_back(pid);
@@ -137,15 +164,16 @@ Result<std::vector<pid_t>> find_status_servers(const std::string& unix_table) {
   return pids;
 }
 
-Result<std::string> ask_status(pid_t pid) {
+Result<std::string> ask_status(pid_t pid, std::string_view request) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return fail_here(pid, "cannot open a socket");
   set_timeouts(fd);
-  const Address address = make_address(pid);
-  if (::connect(fd, as_sockaddr(address), address.size) != 0) {
+  if (!connect_to(fd, pid)) {
     ::close(fd);
     return fail(ErrorCode::not_found, fmt::format("no governed run has process id {}", pid));
   }
+  // A server that turns us away may have closed its end already; its empty answer says so below.
+  send_all(fd, fmt::format("{}\n", request));
   std::string line;
   std::array<char, 4096> buffer;
   ssize_t n = 0;

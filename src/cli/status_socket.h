@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The socket that a governed process answers `kvpsi status` on: abstract unix socket
-// "@kvpsi-<pid>", which vanishes with the process. One connection = one JSON line, then the end.
-// Must not touch the engine: the answer is made from published snapshots. Next hop: cmd_status.
+// "@kvpsi-<pid>", or "@kvpsi-<pid>-watching" for a process that gives up nothing sized by need, so
+// that others do not count on it (linux/peers.h). It vanishes with the process. One connection =
+// one line asked, one JSON line answered, then the end. Must not touch the engine: the answer is
+// made from published snapshots. Next hops: status_request (what can be asked), cmd_status.
 #pragma once
 
 #include <sys/types.h>
@@ -9,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -19,12 +22,16 @@ namespace kvpsi {
 /// Serves one process's status on its own thread, which sleeps in poll(2) between clients.
 class StatusServer {
  public:
-  /// Makes the line to answer with (no newline). Called on the server thread.
-  using MakeAnswer = std::function<std::string()>;
+  /// Makes the line to answer `request` with (no newline); an empty request asks for the status.
+  /// Called on the server thread.
+  using MakeAnswer = std::function<std::string(std::string_view request)>;
 
-  /// Opens "@kvpsi-<pid>" and starts the thread. Clients of another user than ours or root are
-  /// turned away (SO_PEERCRED). Errors: io (no unix sockets, name taken, no descriptors).
-  static Result<std::unique_ptr<StatusServer>> start(pid_t pid, MakeAnswer make_answer);
+  /// Opens the socket and starts the thread. `shares_need`: this process gives up context when
+  /// memory is short, so the others may leave it its share. Clients of another user than ours or
+  /// root are turned away (SO_PEERCRED); one that asks nothing for two seconds gets the status.
+  /// Errors: io (no unix sockets, name taken, no descriptors).
+  static Result<std::unique_ptr<StatusServer>> start(pid_t pid, bool shares_need,
+                                                     MakeAnswer make_answer);
 
   ~StatusServer();
   StatusServer(const StatusServer&) = delete;
@@ -44,8 +51,8 @@ class StatusServer {
 /// The processes that listen, found in `unix_table` (/proc/net/unix), ascending. Errors: io.
 Result<std::vector<pid_t>> find_status_servers(const std::string& unix_table = "/proc/net/unix");
 
-/// Asks one process. Errors: not_found (nobody listens), permission (turned away), io (no answer
-/// within two seconds).
-Result<std::string> ask_status(pid_t pid);
+/// Asks one process with a line of status_request.h. Errors: not_found (nobody listens),
+/// permission (turned away), io (no answer within two seconds).
+Result<std::string> ask_status(pid_t pid, std::string_view request = "status");
 
 }  // namespace kvpsi

@@ -48,6 +48,21 @@ std::string row(std::string_view what, std::uint64_t bytes, std::string_view not
   return fmt::format("  {:<22} {:>10}   {}\n", what, format_bytes(bytes), note);
 }
 
+/// What bounds new work: a goal that a person set, a budget of the law, or nothing (then no row).
+std::string render_bounds(const Json& tick) {
+  std::string rows;
+  const Json& goal = part(tick, "kv_soft_max_bytes");
+  const Json& budget = part(part(tick, "decision"), "kv_budget_bytes");
+  if (goal.is_number()) {
+    rows += row("KV cache, soft maximum", goal.get<std::uint64_t>(),
+                "a goal for new work; nothing is dropped for it");
+  }
+  if (budget.is_number()) {
+    rows += row("KV cache, budget", budget.get<std::uint64_t>(), "new work may fill it this far");
+  }
+  return rows;
+}
+
 std::string render_decision(const Json& tick) {
   const Json& decision = part(tick, "decision");
   const Json& signal = part(tick, "signal");
@@ -97,6 +112,7 @@ Result<std::string> render_status(const std::string& document) {
                fmt::format("of {} reserved; {} can go back at once",
                            format_bytes(number_at(kv, "reserved_bytes")),
                            format_bytes(number_at(kv, "releasable_bytes"))));
+  table += render_bounds(tick);
   table += row("scratch, resident", number_at(scratch, "resident_bytes"),
                fmt::format("of {} reserved", format_bytes(number_at(scratch, "reserved_bytes"))));
   table += row("heap and the rest", anon - std::min(anon, known), "anonymous, none of the above");

@@ -47,6 +47,7 @@ Observation Governor::observe() {
   Observation observation;
   observation.give_back_asked = give_back_asked_.exchange(false);
   observation.paused = paused();
+  observation.kv_soft_max_bytes = soft_max();
   observation.sample = source_.sample();
   observation.outcomes = outcomes_;
   outcomes_.clear();
@@ -103,6 +104,16 @@ void Governor::toggle_pause() {
 }
 
 bool Governor::paused() const { return pause_toggles_.load() != 0; }
+
+void Governor::set_soft_max(std::optional<std::uint64_t> bytes) {
+  soft_max_bytes_.store(bytes.value_or(kNoSoftMax));
+  source_.wake();
+}
+
+std::optional<std::uint64_t> Governor::soft_max() const {
+  const std::uint64_t bytes = soft_max_bytes_.load();
+  return bytes == kNoSoftMax ? std::nullopt : std::optional(bytes);
+}
 
 Tick Governor::last_tick() const {
   const std::lock_guard lock(published_mutex_);

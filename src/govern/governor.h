@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <stop_token>
 
@@ -50,11 +51,20 @@ class Governor {
   /// Whether governing is paused. Any thread, and signal handlers.
   bool paused() const;
 
+  /// Sets the goal for live KV that new work keeps to from the next turn on; empty lifts it. Ends
+  /// a running wait. See policy/soft_max.h for what it never does. Any thread, and signal handlers.
+  void set_soft_max(std::optional<std::uint64_t> bytes);
+
+  /// The goal in force. Any thread, and signal handlers.
+  std::optional<std::uint64_t> soft_max() const;
+
   /// The last turn, whole; one with decision.id 0 before the first. Any thread but a signal
   /// handler. May lag one turn behind when two threads ask at the same instant.
   Tick last_tick() const;
 
  private:
+  static constexpr std::uint64_t kNoSoftMax = UINT64_MAX;
+
   Observation observe();
   void act(const Decision& decision);
   void publish(const Tick& tick);
@@ -75,12 +85,15 @@ class Governor {
 
   std::atomic<bool> give_back_asked_{false};
   std::atomic<unsigned> pause_toggles_{0};  ///< odd = paused
+  std::atomic<std::uint64_t> soft_max_bytes_{kNoSoftMax};
 
   mutable std::mutex published_mutex_;  ///< the governor only ever tries it
   Tick published_;
 };
 
-static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<unsigned>::is_always_lock_free,
+static_assert(std::atomic<bool>::is_always_lock_free &&
+                  std::atomic<unsigned>::is_always_lock_free &&
+                  std::atomic<std::uint64_t>::is_always_lock_free,
               "signal handlers set these");
 
 }  // namespace kvpsi

@@ -202,6 +202,7 @@ void append_tick_json(std::string& line, const Tick& tick) {
   append_list(line, "outcomes", tick.observation.outcomes);
   append_member(line, "give_back_asked", tick.observation.give_back_asked);
   append_member(line, "paused", tick.observation.paused);
+  append_member(line, "kv_soft_max_bytes", tick.observation.kv_soft_max_bytes);
   append_record(line, "signal", tick.signal);
   append_record(line, "decision", tick.decision);
   append_list(line, "actions", tick.decision.actions);
@@ -232,6 +233,7 @@ Result<Tick> tick_from_json(std::string_view line) {
   read_list(reading, json, "", "outcomes", tick.observation.outcomes);
   read_member(reading, json, "", "give_back_asked", tick.observation.give_back_asked);
   read_member(reading, json, "", "paused", tick.observation.paused);
+  read_member(reading, json, "", "kv_soft_max_bytes", tick.observation.kv_soft_max_bytes);
   read_record(reading, json, "signal", tick.signal);
   read_record(reading, json, "decision", tick.decision);
   read_list(reading, json, "", "actions", tick.decision.actions);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "model/action.h"
 #include "model/decision.h"
@@ -20,6 +21,8 @@ struct Observation {
   Outcomes outcomes;             ///< actions of earlier decisions that ended since the last tick
   bool give_back_asked = false;  ///< SIGUSR1 or its like arrived since the last tick
   bool paused = false;           ///< governing is paused (SIGUSR2)
+  /// The most live KV that new work should fill, as last set by a person; empty = no such goal.
+  std::optional<std::uint64_t> kv_soft_max_bytes;
 
   bool operator==(const Observation&) const = default;
 };

@@ -10,6 +10,7 @@
 #include "policy/ladder.h"
 #include "policy/levels.h"
 #include "policy/need.h"
+#include "policy/soft_max.h"
 #include "policy/steps.h"
 
 namespace kvpsi {
@@ -48,7 +49,9 @@ Decided decide(const PolicyState& state, const Observation& observation,
   decision.id = ++next.decisions;
   decision.level = next.level;
   decision.need_bytes = measure_need(next, result.signal, now_us, config);
-  decision.kv_budget_bytes = update_budget(next, result.signal, observation.pools, now_us, config);
+  decision.kv_budget_bytes =
+      bound_by_soft_max(update_budget(next, result.signal, observation.pools, now_us, config),
+                        observation.kv_soft_max_bytes);
   choose_actions(next, Situation{observation, result.signal, change, config}, decision);
   decision.wake_after_us = choose_wake(next, result.signal, now_us, config);
   if (cut_short && !decision.actions.empty()) decision.wake_after_us = config.again_wake_us;

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/bytes.h"
+#include "policy/soft_max.h"
 
 namespace kvpsi {
 namespace {
@@ -102,6 +103,30 @@ std::string actions_text(std::span<const Tick> from_here) {
   return text;
 }
 
+/// What a person changed about the soft maximum since the turn before, as a clause; empty =
+/// nothing.
+std::string soft_max_text(const Tick& tick, const Tick* before) {
+  const auto now = tick.observation.kv_soft_max_bytes;
+  if (before == nullptr ? !now : now == before->observation.kv_soft_max_bytes) return {};
+  if (!now) return "the soft maximum of live KV was lifted, ";
+  std::string text = fmt::format("the soft maximum of live KV was set to {}, ", format_bytes(*now));
+  const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
+  if (kv != nullptr && is_soft_max_churning(now, kv->live_bytes)) {
+    text += fmt::format("less than half of the {} that are live (new work will churn), ",
+                        format_bytes(kv->live_bytes));
+  }
+  return text;
+}
+
+/// What new work may fill, and which bound it is that counts.
+std::string budget_text(const Tick& tick) {
+  const auto budget = tick.decision.kv_budget_bytes;
+  const auto soft_max = tick.observation.kv_soft_max_bytes;
+  if (!budget) return {};
+  return fmt::format("budget:  new work may fill the KV cache up to {}{}\n", format_bytes(*budget),
+                     soft_max == budget ? " (--kv-soft-max); a running answer may go past it" : "");
+}
+
 /// Times are printed in milliseconds; one that was printed must find its own turn again.
 constexpr double kPrintedS = 0.0005;
 
@@ -114,6 +139,7 @@ std::string make_sentence(std::span<const Tick> from_here, double t_s, const Tic
   } else if (before->decision.level != decision.level) {
     text += fmt::format("level {} after {}, ", name(decision.level), name(before->decision.level));
   }
+  text += soft_max_text(tick, before);
   text += decision.actions.empty() ? "did nothing" : actions_text(from_here);
   return text + " because " + explain_reason(tick) + ".";
 }
@@ -174,7 +200,8 @@ std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn) 
     const Tick* before = i == 0 ? nullptr : &ticks[i - 1];
     const bool told = every_turn || before == nullptr || !tick.decision.actions.empty() ||
                       before->decision.level != tick.decision.level ||
-                      before->decision.reason != tick.decision.reason;
+                      before->decision.reason != tick.decision.reason ||
+                      before->observation.kv_soft_max_bytes != tick.observation.kv_soft_max_bytes;
     if (!told) continue;
     const double t_s = seconds_between(ticks.front(), tick);
     events.push_back({.t_s = t_s,
@@ -207,10 +234,7 @@ std::string explain_turn(std::span<const Tick> ticks, double t_s,
   }
   text += "meaning: " + situation(tick.signal) + "\n";
   text += fmt::format("need:    {}\n", format_bytes(decision.need_bytes));
-  if (decision.kv_budget_bytes) {
-    text += fmt::format("budget:  new work may fill the KV cache up to {}\n",
-                        format_bytes(*decision.kv_budget_bytes));
-  }
+  text += budget_text(tick);
   text += "because: " + explain_reason(tick) + "\n";
   text += decision.actions.empty() ? "did:     nothing more, that rule asks for no action\n"
                                    : "did:     " + actions_text(ticks.subspan(at)) + "\n";

@@ -18,7 +18,7 @@ namespace kvpsi {
 /// Why the rule won, as a clause after "because", with the numbers of that turn.
 std::string explain_reason(const Tick& tick);
 
-/// One thing worth telling: a change of level or reason, or a turn with actions.
+/// One thing worth telling: a change of level, reason or soft maximum, or a turn with actions.
 struct Event {
   double t_s = 0;  ///< since the journal's first tick
   std::uint64_t decision_id = 0;

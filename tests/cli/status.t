@@ -30,3 +30,46 @@ EXPECT   /level [a-z]+, last decision [0-9]+: [a-z_]+/
 EXPECT   "schema":"kvpsi.status/1"
 EXPECT   "schema":"kvpsi.tick/1"
 TIMEOUT  60
+
+NAME     a soft maximum that is no size is refused
+RUN      $KVPSI status --set-kv-soft-max lots
+EXPECT   'lots' is not a size; write it like 64MiB, or none
+EXIT     2
+
+NAME     a soft maximum needs a process
+RUN      : >unix; $KVPSI status --unix-table unix --set-kv-soft-max 64MiB
+EXPECT   kvpsi status: nothing governed runs here; start one with `kvpsi run`
+EXIT     1
+
+NAME     with several processes one has to be named
+RUN      printf '0: 0 0 0 1 1 9 @kvpsi-%s\n' 7 8-watching >unix; $KVPSI status --unix-table unix --set-kv-soft-max none
+EXPECT   2 governed processes run here; name one with --pid
+EXIT     2
+
+NAME     the soft maximum is changed at run time, drops nothing, warns of churn and is recorded
+REQUIRES model llama
+RUN      $KVPSI run -m $MODEL -p Once -n 4000 -c 8192 -t 1 --ignore-eos -q --journal j.jsonl --kv-soft-max 1GiB --json >s.json & run=$!
+RUN      for i in $(seq 100); do $KVPSI status --pid $run 2>/dev/null | grep -q ' [1-9][0-9] of 8192 cells' && break; sleep 0.1; done
+RUN      $KVPSI status --pid $run --set-kv-soft-max 64KiB; $KVPSI status --pid $run | grep soft
+RUN      $KVPSI status --pid $run --set-kv-soft-max none --json; sleep 0.6; kill -INT $run; wait $run
+RUN      python3 -c 'import json; s=json.load(open("s.json")); print("trimmed", s["governor"]["tokens_trimmed"], "reason", s["stop_reason"])'
+RUN      $KVPSI explain j.jsonl; $KVPSI simulate --replay j.jsonl
+EXPECT   /process [0-9]+: KV soft maximum 64.0 KiB \(was 1.00 GiB\), [0-9.]+ .iB live/
+EXPECT   kvpsi status: the KV soft maximum of 64.0 KiB is less than half of the
+EXPECT   /KV cache, soft maximum +64.0 KiB/
+EXPECT   "kv_soft_max_bytes":null,"kv_soft_max_bytes_before":65536
+EXPECT   trimmed 0 reason interrupted
+EXPECT   the soft maximum of live KV was set to 1.00 GiB
+EXPECT   the soft maximum of live KV was set to 64.0 KiB
+EXPECT   the soft maximum of live KV was lifted
+EXPECT   /every decision|reproduced/
+TIMEOUT  60
+
+NAME     a run without its governor takes no soft maximum
+REQUIRES model llama
+RUN      $KVPSI run -m $MODEL -p Once -n 4000 -c 2048 -t 1 --ignore-eos -q --governor off --journal j.jsonl >/dev/null & run=$!
+RUN      for i in $(seq 100); do $KVPSI status --pid $run >/dev/null 2>&1 && break; sleep 0.1; done
+RUN      $KVPSI status --pid $run --set-kv-soft-max 64MiB; code=$?; kill -INT $run; wait $run; exit $code
+EXPECT   this run has --governor off
+EXIT     2
+TIMEOUT  60

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -46,6 +47,7 @@ class Driver {
   Outcomes outcomes;  ///< handed over with the next tick
   bool give_back_asked = false;
   bool paused = false;
+  std::optional<std::uint64_t> kv_soft_max_bytes;
   std::uint64_t now_us = 50'000'000;
   std::vector<Decided> log;
 
@@ -145,6 +147,7 @@ class Driver {
     o.outcomes = outcomes;
     o.give_back_asked = give_back_asked;
     o.paused = paused;
+    o.kv_soft_max_bytes = kv_soft_max_bytes;
     return o;
   }
 

@@ -46,6 +46,7 @@ inline Tick example_tick() {
     tick.decision.actions.push_back(action);
   }
   tick.observation.give_back_asked = true;
+  tick.observation.kv_soft_max_bytes = next++;
   visit_fields(fill, tick.signal);
   visit_fields(fill, tick.decision);
   tick.config_hash = 0xfedcba9876543210;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "cli/status_request.h"
 #include "cli/status_socket.h"
 #include "cli/status_table.h"
 #include "journal/tick_json.h"
@@ -22,10 +23,12 @@ using testing::HasSubstr;
 
 TEST(StatusSocket, AnswersOneLineToEachClientAndIsListed) {
   int asked = 0;
-  const auto server = StatusServer::start(::getpid(), [&asked] { return std::to_string(++asked); });
+  const auto server = StatusServer::start(::getpid(), true, [&asked](std::string_view request) {
+    return std::string(request) + std::to_string(++asked);
+  });
   ASSERT_TRUE(server.has_value());
-  EXPECT_EQ(ask_status(::getpid()).value_or(""), "1");
-  EXPECT_EQ(ask_status(::getpid()).value_or(""), "2");
+  EXPECT_EQ(ask_status(::getpid()).value_or(""), "status1");
+  EXPECT_EQ(ask_status(::getpid(), "kv-soft-max 7").value_or(""), "kv-soft-max 72");
   const auto pids = find_status_servers();
   ASSERT_TRUE(pids.has_value());
   EXPECT_THAT(*pids, Contains(::getpid()));
@@ -33,14 +36,15 @@ TEST(StatusSocket, AnswersOneLineToEachClientAndIsListed) {
 
 TEST(StatusSocket, CarriesMoreThanOnePacket) {
   const std::string big(1 << 20, 'x');
-  const auto server = StatusServer::start(::getpid(), [&big] { return big; });
+  const auto server = StatusServer::start(::getpid(), true, [&big](auto) { return big; });
   ASSERT_TRUE(server.has_value());
   EXPECT_EQ(ask_status(::getpid()).value_or(""), big);
 }
 
 TEST(StatusSocket, VanishesWithTheServer) {
   {
-    const auto server = StatusServer::start(::getpid(), [] { return std::string("x"); });
+    const auto server =
+        StatusServer::start(::getpid(), true, [](auto) { return std::string("x"); });
   }
   const auto answer = ask_status(::getpid());
   ASSERT_FALSE(answer.has_value());
@@ -48,8 +52,8 @@ TEST(StatusSocket, VanishesWithTheServer) {
 }
 
 TEST(StatusSocket, ASecondServerOfOneProcessIsRefused) {
-  const auto first = StatusServer::start(::getpid(), [] { return std::string(); });
-  const auto second = StatusServer::start(::getpid(), [] { return std::string(); });
+  const auto first = StatusServer::start(::getpid(), true, [](auto) { return std::string(); });
+  const auto second = StatusServer::start(::getpid(), true, [](auto) { return std::string(); });
   ASSERT_TRUE(first.has_value());
   EXPECT_FALSE(second.has_value());
 }
@@ -61,12 +65,38 @@ TEST(FindStatusServers, ReadsTheKernelsTableAndNothingElse) {
                          "0000: 00000003 00000000 00000000 0001 03 1235 @kvpsi-42\n"
                          "0000: 00000002 00000000 00010000 0001 01 1236 @kvpsi-7\n"
                          "0000: 00000002 00000000 00010000 0001 01 1237 @kvpsi-x9\n"
+                         "0000: 00000002 00000000 00010000 0001 01 1240 @kvpsi-9-watching\n"
+                         "0000: 00000002 00000000 00010000 0001 01 1241 @kvpsi-10-other\n"
                          "0000: 00000002 00000000 00010000 0001 01 1238 /run/kvpsi-8\n"
                          "0000: 00000002 00000000 00010000 0001 01 1239\n";
   const auto pids = find_status_servers(path);
   ASSERT_TRUE(pids.has_value());
-  EXPECT_THAT(*pids, ElementsAre(7, 42));
+  EXPECT_THAT(*pids, ElementsAre(7, 9, 42));
   EXPECT_FALSE(find_status_servers("/nonexistent").has_value());
+}
+
+TEST(StatusSocket, AWatchingProcessIsFoundAndAnswersToo) {
+  const auto server =
+      StatusServer::start(::getpid(), false, [](auto) { return std::string("watching"); });
+  ASSERT_TRUE(server.has_value());
+  EXPECT_EQ(ask_status(::getpid()).value_or(""), "watching");
+  EXPECT_THAT(find_status_servers().value_or(std::vector<pid_t>()), Contains(::getpid()));
+}
+
+TEST(StatusRequest, GoesThereAndBack) {
+  for (const StatusRequest& request :
+       {StatusRequest{}, StatusRequest{true, std::nullopt}, StatusRequest{true, 64 * kMiB}}) {
+    const auto back = parse_status_request(format_status_request(request) + "\n");
+    ASSERT_TRUE(back.has_value());
+    EXPECT_EQ(*back, request);
+  }
+  EXPECT_EQ(parse_status_request("kv-soft-max 1.5GiB")->soft_max_bytes, 3 * kGiB / 2);
+  EXPECT_EQ(parse_status_request("kv-soft-max 0"), (StatusRequest{true, std::nullopt}));
+  EXPECT_EQ(parse_status_request(""), StatusRequest{});
+  for (const char* bad : {"kv-soft-max", "kv-soft-max ", "kv-soft-max -1", "kv-soft-max 1 2",
+                          "kv-soft-max x", "statu", "STATUS"}) {
+    EXPECT_FALSE(parse_status_request(bad).has_value()) << bad;
+  }
 }
 
 Tick make_tick() {
@@ -101,6 +131,39 @@ TEST(RenderStatus, SaysWhatHoldsMemory) {
   // 100 anonymous, less 10 of weights and 45 of KV.
   EXPECT_THAT(*table, testing::ContainsRegex("heap and the rest +45.0 MiB"));
   EXPECT_THAT(*table, HasSubstr("level high, last decision 7: need, need 12.0 MiB"));
+}
+
+TEST(ControlAnswer, SaysWhatHoldsAndWarnsOfChurn) {
+  const Tick tick = make_tick();  // 44 MiB live
+  auto words = describe_control_answer(make_control_answer(42, std::nullopt, 22 * kMiB, tick));
+  ASSERT_TRUE(words.has_value());
+  EXPECT_EQ(words->line, "process 42: KV soft maximum 22.0 MiB (was none), 44.0 MiB live");
+  EXPECT_EQ(words->warning, "");
+  words = describe_control_answer(make_control_answer(42, 22 * kMiB, 21 * kMiB, tick));
+  ASSERT_TRUE(words.has_value());
+  EXPECT_THAT(words->warning,
+              HasSubstr("21.0 MiB is less than half of the 44.0 MiB that are live"));
+  EXPECT_EQ(words->warning.find('\n'), std::string::npos);
+  words = describe_control_answer(make_control_answer(42, 22 * kMiB, std::nullopt, Tick{}));
+  ASSERT_TRUE(words.has_value());
+  EXPECT_EQ(words->line, "process 42: KV soft maximum none (was 22.0 MiB), none live");
+  const auto refused =
+      describe_control_answer(make_error_answer({ErrorCode::invalid_argument, "no \"way\""}));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().what, "no \"way\"");
+  EXPECT_FALSE(describe_control_answer(R"({"schema":"kvpsi.status/1"})").has_value());
+  EXPECT_FALSE(describe_control_answer("garbage").has_value());
+}
+
+TEST(RenderStatus, ShowsTheSoftMaximumAndTheBudget) {
+  Tick tick = make_tick();
+  tick.observation.kv_soft_max_bytes = 30 * kMiB;
+  tick.decision.kv_budget_bytes = 20 * kMiB;
+  const auto table =
+      render_status(R"({"schema":"kvpsi.status/1","tick":)" + tick_to_json(tick) + "}");
+  ASSERT_TRUE(table.has_value());
+  EXPECT_THAT(*table, testing::ContainsRegex("KV cache, soft maximum +30.0 MiB"));
+  EXPECT_THAT(*table, testing::ContainsRegex("KV cache, budget +20.0 MiB"));
 }
 
 TEST(RenderStatus, StandsAMissingTickAndRefusesOtherDocuments) {

@@ -325,6 +325,35 @@ TEST(Governor, RestingWakesTwiceASecond) {
   EXPECT_EQ(rig.machine.last_wait_us, 500'000u);
 }
 
+TEST(Governor, TheSoftMaximumReachesThePoolAtOnceAndIsInTheTick) {
+  struct BudgetPool : MemoryPool {
+    PoolKind kind() const override { return PoolKind::kv; }
+    PoolView view() override { return {.kind = PoolKind::kv, .live_bytes = 60 * kMiB}; }
+    Outcome apply(const Action& action) override {
+      return {.decision_id = action.decision_id, .verb = action.verb, .pool = action.pool};
+    }
+    void set_budget(std::optional<std::uint64_t> bytes) override { budget = bytes; }
+    void drain(Outcomes&) override {}
+    std::optional<std::uint64_t> budget;
+  } kv;
+  FakeMachine machine;
+  MemoryPool* const pools[] = {&kv};
+  TickLog log;
+  Governor governor({}, machine, pools, machine, log);
+  governor.step();
+  EXPECT_FALSE(kv.budget || governor.soft_max());
+  const std::uint64_t before_us = machine.now_us();
+  governor.set_soft_max(20 * kMiB);
+  governor.step();
+  EXPECT_EQ(machine.now_us(), before_us) << "the wait ends at once";
+  EXPECT_EQ(kv.budget, 20 * kMiB);
+  EXPECT_EQ(governor.last_tick().observation.kv_soft_max_bytes, 20 * kMiB);
+  EXPECT_TRUE(governor.last_tick().decision.actions.empty()) << "60 MiB are live and stay so";
+  governor.set_soft_max(std::nullopt);
+  governor.step();
+  EXPECT_FALSE(kv.budget || governor.soft_max());
+}
+
 TEST(Governor, RunEndsPromptlyAndLastTickIsSafeFromOtherThreads) {
   /// Really waits, so that the threads interleave.
   struct SlowMachine : FakeMachine {
@@ -348,6 +377,7 @@ TEST(Governor, RunEndsPromptlyAndLastTickIsSafeFromOtherThreads) {
     seen = tick.decision.id;
     if (i % 10 == 0) governor.ask_give_back();
     if (i % 15 == 0) governor.toggle_pause();
+    if (i % 7 == 0) governor.set_soft_max(i % 2 == 0 ? std::nullopt : std::optional(kMiB));
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
   loop.request_stop();

@@ -78,8 +78,8 @@ TEST(JournalFormatPage, ShowsEveryMemberOfALine) {
   std::ifstream file(std::string(KVPSI_SOURCE_DIR) + "/docs/journal-format.md");
   const std::string page{std::istreambuf_iterator<char>(file), {}};
   for (const char* member :
-       {"schema", "sample", "pools", "outcomes", "give_back_asked", "paused", "signal", "decision",
-        "actions", "config_hash", "state_hash", "dry_run", "cost_us"}) {
+       {"schema", "sample", "pools", "outcomes", "give_back_asked", "paused", "kv_soft_max_bytes",
+        "signal", "decision", "actions", "config_hash", "state_hash", "dry_run", "cost_us"}) {
     EXPECT_NE(tick_to_json(Tick{}).find(fmt::format("\"{}\":", member)), std::string::npos);
     EXPECT_NE(page.find(fmt::format("`{}`", member)), std::string::npos) << member;
   }

@@ -62,6 +62,15 @@ TEST(TickJson, AbsentFactsAreNullNotZero) {
   EXPECT_EQ(*tick_from_json(line), Tick{});
 }
 
+TEST(TickJson, ReadsTheFirstJournalsWithoutASoftMaximum) {
+  std::string line = tick_to_json(Tick{});
+  const std::string member = "\"kv_soft_max_bytes\":null,";
+  const auto at = line.find(member);
+  ASSERT_NE(at, std::string::npos);
+  line.erase(at, member.size());
+  EXPECT_EQ(*tick_from_json(line), Tick{});
+}
+
 TEST(TickJson, IgnoresMembersOfLaterVersions) {
   std::string line = tick_to_json(Tick{});
   line.insert(1, "\"later\":{\"a\":[1,2]},");

@@ -81,6 +81,7 @@ Observation any_observation(Prng& random) {
   }
   o.give_back_asked = random.below(5) == 0;
   o.paused = random.below(5) == 0;
+  maybe(random, o.kv_soft_max_bytes);
   return o;
 }
 

@@ -68,6 +68,30 @@ TEST(Explain, TellsNumbersOfActionAndOutcome) {
   EXPECT_NE(turn.find("allowed: release yes, trim no"), std::string::npos) << turn;
 }
 
+TEST(Explain, TellsThatTheSoftMaximumWasSetAndLifted) {
+  Tick first;
+  first.decision = {.id = 1};
+  first.observation.pools.push_back({.kind = PoolKind::kv, .live_bytes = 100 * kMiB});
+  Tick set = first;
+  set.observation.sample.t_us = 2'000'000;
+  set.observation.kv_soft_max_bytes = 40 * kMiB;
+  set.decision = {.id = 2, .kv_budget_bytes = 40 * kMiB};
+  Tick lifted = first;
+  lifted.observation.sample.t_us = 3'000'000;
+  lifted.decision = {.id = 3};
+  const std::vector<Tick> ticks = {first, set, set, lifted};
+  const std::vector<Event> events = explain_events(ticks, false);
+  ASSERT_EQ(events.size(), 3u) << "a goal that only stays is no event";
+  EXPECT_NE(events[1].sentence.find("the soft maximum of live KV was set to 40.0 MiB, less than "
+                                    "half of the 100 MiB that are live (new work will churn), "),
+            std::string::npos)
+      << events[1].sentence;
+  EXPECT_NE(events[2].sentence.find("was lifted"), std::string::npos) << events[2].sentence;
+  EXPECT_NE(explain_turn(ticks, 2, std::nullopt)
+                .find("up to 40.0 MiB (--kv-soft-max); a running answer may go past it\n"),
+            std::string::npos);
+}
+
 TEST(Explain, UnknownAndNegativeHeadroomAreSaid) {
   Tick tick;
   EXPECT_NE(explain_reason(tick).find("headroom is unknown"), std::string::npos);
