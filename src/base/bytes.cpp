@@ -32,6 +32,7 @@ std::uint64_t unit_factor(std::string_view unit) {
   if (unit == "k" || unit == "kb" || unit == "kib") return kKiB;
   if (unit == "m" || unit == "mb" || unit == "mib") return kMiB;
   if (unit == "g" || unit == "gb" || unit == "gib") return kGiB;
+  if (unit == "t" || unit == "tb" || unit == "tib") return kTiB;
   return 0;
 }
 
@@ -40,7 +41,8 @@ std::uint64_t unit_factor(std::string_view unit) {
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   const auto bad = [&] {
     return fail(ErrorCode::invalid_argument,
-                "'" + std::string(text) + "' is not a size: write for example 512MiB");
+                "'" + std::string(text) +
+                    "' is not a size; write a number and B, KiB, MiB, GiB or TiB, such as 512MiB");
   };
   double value = 0;
   const auto [end, error] =
@@ -54,7 +56,10 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   const std::uint64_t factor = unit_factor(unit);
   if (factor == 0) return bad();
   const double bytes = value * static_cast<double>(factor);
-  if (bytes >= 9.2e18) return bad();
+  if (bytes >= 9.2e18) {
+    return fail(ErrorCode::invalid_argument,
+                "'" + std::string(text) + "' is too large to be a size such as 512MiB");
+  }
   return static_cast<std::uint64_t>(bytes + 0.5);
 }
 

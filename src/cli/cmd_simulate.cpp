@@ -5,17 +5,17 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <memory>
-#include <sstream>
+#include <string>
 
 #include "base/clock.h"
+#include "cli/cmd_simulate_progress.h"
 #include "cli/cmd_simulate_replay.h"
 #include "cli/cmd_simulate_report.h"
 #include "cli/command.h"
-#include "cli/console.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
+#include "cli/scenario_input.h"
 #include "sim/run.h"
 
 namespace kvpsi {
@@ -29,43 +29,6 @@ struct SimulateOptions {
   bool list = false;
   ReplayOptions replay;
 };
-
-Result<Scenario> load_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
-    return std::unexpected(
-        Error{ErrorCode::not_found,
-              "no scenario of this name (kvpsi simulate --list) and no such file", path});
-  }
-  std::ostringstream text;
-  text << file.rdbuf();
-  auto scenario = parse_scenario(text.str(), path);
-  if (!scenario) scenario.error().path = path;
-  return scenario;
-}
-
-Result<std::vector<Scenario>> load_scenarios(const std::string& wanted) {
-  std::vector<Scenario> scenarios;
-  for (const ShippedScenario& shipped : shipped_scenarios()) {
-    if (wanted != "all" && wanted != shipped.name) continue;
-    auto scenario = parse_scenario(shipped.text, shipped.name);
-    if (!scenario) return std::unexpected(scenario.error());
-    scenarios.push_back(*std::move(scenario));
-  }
-  if (!scenarios.empty()) return scenarios;
-  auto scenario = load_file(wanted);
-  if (!scenario) return std::unexpected(scenario.error());
-  scenarios.push_back(*std::move(scenario));
-  return scenarios;
-}
-
-std::vector<LawKind> find_laws(const std::string& wanted) {
-  std::vector<LawKind> laws;
-  for (const LawKind law : kLaws) {
-    if (wanted == "all" || wanted == name(law)) laws.push_back(law);
-  }
-  return laws;
-}
 
 void list_scenarios(bool json) {
   if (json) {
@@ -82,24 +45,30 @@ int simulate(const SimulateOptions& options, const CommonOptions& common) {
   if (!scenarios) return report_error("simulate", scenarios.error());
   const auto laws = find_laws(options.law);
   SimulateResults results{.seeds = options.seeds};
-  StatusLine status(common.quiet || common.json);
+  SimulateProgress progress(common.quiet || common.json,
+                            scenarios->size() * options.seeds * laws.size());
   const std::uint64_t start_us = monotonic_us();
-  std::uint64_t done = 0;
   for (const Scenario& scenario : *scenarios) {
     ScenarioResults& of_scenario = results.scenarios.emplace_back(scenario.name);
     for (std::uint64_t seed = options.seed; seed < options.seed + options.seeds; ++seed) {
-      for (const LawKind law : laws) of_scenario.runs.push_back(run_scenario(scenario, seed, law));
-      ++done;
-      const std::uint64_t now_us = monotonic_us();
-      if (!status.due(now_us)) continue;
-      status.update(now_us, fmt::format("{} of {} runs, {}", done,
-                                        scenarios->size() * options.seeds, scenario.name));
+      for (const LawKind law : laws) {
+        progress.begin_run(scenario.name, scenario.duration_s);
+        of_scenario.runs.push_back(run_scenario(scenario, seed, law, &progress));
+        progress.end_run();
+      }
     }
   }
-  status.clear();
+  progress.clear();
   results.wall_s = static_cast<double>(monotonic_us() - start_us) * 1e-6;
   fmt::print("{}", common.json ? simulate_json(results) : simulate_text(results));
   return count_violations(results) == 0 ? kExitDone : kExitNotHeld;
+}
+
+/// "kvpsi|avg10|none|all"
+std::string law_names() {
+  std::string names;
+  for (const LawKind law : kLaws) names += fmt::format("{}|", name(law));
+  return names + "all";
 }
 
 }  // namespace
@@ -112,8 +81,8 @@ RunCommand add_simulate(CLI::App& app, const CommonOptions& common) {
   add_number_option(app, "--seeds", options->seeds, 1, 1'000'000, "Runs of each scenario");
   add_number_option(app, "--seed", options->seed, 0, 1'000'000'000, "Seed of the first run");
   app.add_option("--law", options->law, "Which law governs: ours, or what it is compared with")
-      ->type_name("kvpsi|avg10|none|all")
-      ->check(CLI::IsMember({"kvpsi", "avg10", "none", "all"}))
+      ->type_name(law_names())
+      ->check([](const std::string& wanted) { return refuse_law(wanted); })
       ->capture_default_str();
   app.add_flag("--list", options->list, "Print the shipped scenarios");
   auto* replay =

@@ -10,13 +10,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/printable.h"
+
 namespace kvpsi {
 namespace {
 
 constexpr std::size_t kShownViolations = 20;
-/// A file name of these needs no quotes in a shell.
-constexpr std::string_view kPlainCharacters =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
 /// Below this much stall or loss a ratio would be noise over noise.
 constexpr double kLeast = 0.01;
 
@@ -77,7 +76,7 @@ std::string compare(const SimulateResults& results, LawKind rival) {
     if (ratio.count == 0) return;
     text += fmt::format(
         "kvpsi / {:<5} {}: geometric mean {:.3f} over {} scenarios, worst {:.2f} ({})\n",
-        name(rival), what, ratio.mean(), ratio.count, ratio.worst, ratio.worst_name);
+        name(rival), what, ratio.mean(), ratio.count, ratio.worst, printable(ratio.worst_name));
   };
   add(stall, "stall");
   add(given_up, "KV given up without need");
@@ -85,13 +84,8 @@ std::string compare(const SimulateResults& results, LawKind rival) {
 }
 
 std::string repeat_command(const std::string& scenario, const RunReport& run) {
-  std::string quoted = scenario;
-  if (quoted.find_first_not_of(kPlainCharacters) != std::string::npos) {
-    quoted = "'";
-    for (const char c : scenario) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    quoted += "'";
-  }
-  return fmt::format("kvpsi simulate --scenario {} --seeds 1 --seed {}", quoted, run.seed);
+  return fmt::format("kvpsi simulate --scenario {} --seeds 1 --seed {}", shell_word(scenario),
+                     run.seed);
 }
 
 double simulated_s(const SimulateResults& results) {
@@ -132,7 +126,8 @@ std::string violations_text(const SimulateResults& results) {
     }
   }
   for (const auto& [where, count] : counts) {
-    text += fmt::format("{:<20} {:<10} {} violations\n", where.first, where.second, count);
+    text +=
+        fmt::format("{:<20} {:<10} {} violations\n", printable(where.first), where.second, count);
   }
   return text;
 }
@@ -157,8 +152,8 @@ std::string simulate_text(const SimulateResults& results) {
   for_each_law(results, [&](const ScenarioResults& scenario, LawKind law, const Means& m) {
     text +=
         fmt::format("{:<20} {:<6} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.0f} {:>8.0f} {:>8.0f} {:>6}\n",
-                    scenario.name, name(law), m.own_stall_s, m.others_stall_s, m.before_action_s,
-                    m.given_up_mib_s, m.lost, m.decoded, m.killed);
+                    printable(scenario.name), name(law), m.own_stall_s, m.others_stall_s,
+                    m.before_action_s, m.given_up_mib_s, m.lost, m.decoded, m.killed);
   });
   text += '\n' + compare(results, LawKind::avg10) + compare(results, LawKind::none);
   const double simulated = simulated_s(results);

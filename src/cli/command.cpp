@@ -11,6 +11,7 @@
 #include <cctype>
 #include <vector>
 
+#include "base/printable.h"
 #include "cli/config_file.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
@@ -108,7 +109,7 @@ int run_command(const Command& command, std::vector<std::string> arguments) {
 }  // namespace
 
 void print_error(std::string_view command, std::string_view what) {
-  fmt::print(stderr, "kvpsi{}{}: {}\n", command.empty() ? "" : " ", command, what);
+  fmt::print(stderr, "kvpsi{}{}: {}\n", command.empty() ? "" : " ", command, printable(what));
 }
 
 int report_error(std::string_view command, const Error& error) {

@@ -15,8 +15,7 @@ namespace {
 std::uint64_t parse_size(const std::string& flags, const std::string& text) {
   const auto bytes = parse_bytes(text);
   if (bytes) return *bytes;
-  throw CLI::ValidationError(
-      flags, fmt::format("'{}' is not a size; write it like 64MiB or 1.5GiB", text));
+  throw CLI::ValidationError(flags, bytes.error().what);
 }
 
 }  // namespace

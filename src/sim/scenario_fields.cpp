@@ -25,7 +25,7 @@ std::optional<std::uint64_t> read_size(const nlohmann::json& value, const std::s
   const auto& text = value.get_ref<const std::string&>();
   const auto bytes = parse_bytes(text);
   if (!bytes) {
-    complaint.say(where, "\"" + text + "\" is not a size; write it such as \"100MiB\"");
+    complaint.say(where, bytes.error().what);
     return std::nullopt;
   }
   if (*bytes > kMostBytes) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From JSON to a Scenario, refusing what it does not know; see scenario.h and docs/scenarios.md.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -11,6 +13,12 @@ namespace kvpsi {
 namespace {
 
 using nlohmann::json;
+
+/// The smallest factor by which vary_scenario() moves times.
+constexpr double kShortestTime = 0.9;
+
+/// "66.7", "60".
+std::string short_number(double value) { return fmt::format("{:.4g}", value); }
 
 /// Reads the name of one of `kinds`.
 template <class Kind, std::size_t N>
@@ -141,7 +149,7 @@ void read_sequence(const json& object, const std::string& path, const EngineSpec
   }
 }
 
-void read_trace(Fields& fields, NeighbourSpec& neighbour, Complaint& complaint) {
+void read_trace(Fields& fields, NeighbourSpec& neighbour, double duration_s, Complaint& complaint) {
   const json* points = fields.array("trace");
   if (points == nullptr) return;
   for (std::size_t i = 0; i < points->size(); ++i) {
@@ -152,7 +160,9 @@ void read_trace(Fields& fields, NeighbourSpec& neighbour, Complaint& complaint) 
     }
     const double t_s = point[0].get<double>();
     const double last_s = neighbour.trace.empty() ? -1 : neighbour.trace.back().first;
+    if (!(t_s >= 0)) return complaint.say(where, "its time must be at least 0");
     if (!(t_s > last_s)) return complaint.say(where, "times must rise");
+    if (t_s >= duration_s) return complaint.say(where, "is after the end of the scenario");
     const auto bytes = read_size(point[1], where, complaint);
     if (!bytes) return;
     neighbour.trace.emplace_back(t_s, *bytes);
@@ -177,7 +187,13 @@ void check_neighbour(Fields& fields, const NeighbourSpec& neighbour, const Scena
   if ((kind == NeighbourKind::foreign) != (neighbour.own_limit_bytes != 0)) {
     fields.complain("own_limit", "belongs to the kind foreign, and only there");
   }
+  if (neighbour.start_s >= scenario.duration_s) {
+    fields.complain("start_s", "is after the end of the scenario");
+  }
   if (neighbour.end_s <= neighbour.start_s) fields.complain("end_s", "must be after \"start_s\"");
+  if (neighbour.end_s > scenario.duration_s) {
+    fields.complain("end_s", "is after the end of the scenario");
+  }
   if (neighbour.in_group && !scenario.group.limit_bytes) {
     fields.complain("where", "there is no group with a limit");
   }
@@ -201,7 +217,7 @@ void read_neighbour(const json& object, const std::string& path, Scenario& scena
   fields.read_seconds("period_s", neighbour.period_s);
   fields.read_share("file_share", neighbour.file_share);
   fields.read_bytes("own_limit", neighbour.own_limit_bytes);
-  read_trace(fields, neighbour, complaint);
+  read_trace(fields, neighbour, scenario.duration_s, complaint);
   check_neighbour(fields, neighbour, scenario);
   if (!complaint.found()) scenario.neighbours.push_back(neighbour);
 }
@@ -243,8 +259,17 @@ void read_expect(const json& object, Scenario& scenario, Complaint& complaint) {
   fields.read_flag("may_oom", expect.may_oom);
   fields.read_flag("needs_no_trim", expect.needs_no_trim);
   fields.read_flag("needs_no_action", expect.needs_no_action);
-  if (expect.relief_s && *expect.relief_s >= scenario.duration_s) {
-    fields.complain("relief_s", "is after the end");
+  if (!expect.relief_s) {
+    if (fields.has("settle_s")) fields.complain("settle_s", "means nothing without \"relief_s\"");
+    return;
+  }
+  // Seeds shorten all times but this one by up to a tenth.
+  const double least_s = expect.settle_s / kShortestTime;
+  if (*expect.relief_s + least_s >= scenario.duration_s) {
+    fields.complain("relief_s", "with \"settle_s\" (" + short_number(expect.settle_s) +
+                                    ") and the tenth that seeds may take off, it leaves nothing "
+                                    "to check: \"duration_s\" must be more than " +
+                                    short_number(*expect.relief_s + least_s));
   }
 }
 

@@ -80,7 +80,7 @@ EXIT     2
 NAME     a size that is none
 REQUIRES llama
 RUN      $KVPSI run -m x -p y --kv-max lots
-EXPECT   --kv-max: 'lots' is not a size; write it like 64MiB or 1.5GiB
+EXPECT   --kv-max: 'lots' is not a size; write a number and B, KiB, MiB, GiB or TiB, such as 512MiB
 EXIT     2
 
 NAME     a choice that is none

@@ -32,9 +32,47 @@ RUN      $KVPSI simulate --scenario nothing_like_it
 EXPECT   nothing_like_it: no scenario of this name (kvpsi simulate --list) and no such file
 EXIT     2
 
+NAME     a mistyped scenario and a mistyped law are answered with the nearest one
+RUN      $KVPSI simulate --scenario step_losy; $KVPSI simulate --law kvspi
+EXPECT   step_losy: no scenario of this name (kvpsi simulate --list) and no such file; did you mean 'step_lossy'?
+EXPECT   did you mean 'kvpsi'?
+EXIT     2
+
 NAME     no such law
 RUN      $KVPSI simulate --law magic
-EXPECT   magic
+EXPECT   /--law: 'magic' is none of all, kvpsi, avg10/
+EXIT     2
+
+NAME     a directory is no scenario
+RUN      mkdir folder; $KVPSI simulate --scenario folder
+EXPECT   kvpsi simulate: folder: is a directory, not a file
+EXIT     2
+
+NAME     an empty scenario
+RUN      : >empty.json; $KVPSI simulate --scenario empty.json
+EXPECT   kvpsi simulate: empty.json: is empty
+EXIT     2
+
+NAME     endless and waiting files end in one line
+TIMEOUT  10
+RUN      $KVPSI simulate --scenario /dev/zero; mkfifo pipe; $KVPSI simulate --scenario pipe
+EXPECT   kvpsi simulate: /dev/zero: is larger than 1.00 MiB, the most such a file may have
+EXPECT   kvpsi simulate: pipe: is empty
+EXIT     2
+
+NAME     control characters of a name are shown, not sent to the terminal
+RUN      $KVPSI simulate --scenario $'a\033[31mb\nc'
+EXPECT   kvpsi simulate: a\x1b[31mb\nc: no scenario of this name
+EXIT     2
+
+NAME     a unit nobody knows
+RUN      sed 's/"ram": "[^"]*"/"ram": "100XB"/' $SOURCE_DIR/scenarios/quiet.json >own.json; $KVPSI simulate --scenario own.json
+EXPECT   own.json: machine.ram: '100XB' is not a size; write a number and B, KiB, MiB, GiB or TiB, such as 512MiB
+EXIT     2
+
+NAME     a promise that could never be checked is refused
+RUN      sed 's/"relief_s": [0-9]*/"relief_s": 190/' $SOURCE_DIR/scenarios/step_lossy.json >own.json; $KVPSI simulate --scenario own.json
+EXPECT   own.json: expect.relief_s: with "settle_s" (60)
 EXIT     2
 
 NAME     a journal that is not there

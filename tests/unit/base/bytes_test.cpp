@@ -36,7 +36,8 @@ INSTANTIATE_TEST_SUITE_P(Bytes, GoodSizes,
                                          Case{"512k", 512 * kKiB}, Case{"512KiB", 512 * kKiB},
                                          Case{"64 MiB", 64 * kMiB}, Case{"1.5GiB", kGiB * 3 / 2},
                                          Case{"2G", 2 * kGiB}, Case{"2gb", 2 * kGiB},
-                                         Case{"0.5m", kMiB / 2}));
+                                         Case{"0.5m", kMiB / 2}, Case{"2TiB", 2 * kTiB},
+                                         Case{"1t", kTiB}));
 
 class BadSizes : public testing::TestWithParam<const char*> {};
 
@@ -49,8 +50,8 @@ TEST_P(BadSizes, AreRefusedWithTheTextAndAnExample) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Bytes, BadSizes,
-                         testing::Values("", "-1", "MiB", "12 parsecs", "1.2.3", "nan", "inf",
-                                         "1e3", "9999999999GiB", " 5", "0x10"));
+                         testing::Values("", "-1", "MiB", "12 parsecs", "100XB", "1.2.3", "nan",
+                                         "inf", "1e3", "9999999999GiB", " 5", "0x10"));
 
 }  // namespace
 }  // namespace kvpsi
