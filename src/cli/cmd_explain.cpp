@@ -5,15 +5,15 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
 #include "journal/reader.h"
 #include "report/explain.h"
+#include "report/explain_json.h"
 
 namespace kvpsi {
 namespace {
@@ -28,20 +28,21 @@ struct ExplainOptions {
   bool all = false;
 };
 
-nlohmann::json to_json(const Event& event) {
-  return {{"t_s", event.t_s},
-          {"decision_id", event.decision_id},
-          {"level", name(event.level)},
-          {"reason", name(event.reason)},
-          {"sentence", event.sentence}};
+int refuse_time(const ExplainOptions& options, const Journal& journal) {
+  print_error("explain",
+              fmt::format("--at {}: {} covers 0 to {:.3f} s only", options.at_s, options.journal,
+                          seconds_between(journal.ticks.front(), journal.ticks.back())));
+  return kExitUsage;
 }
 
 int print_turn(const ExplainOptions& options, const Journal& journal, bool json) {
-  const std::string text = explain_turn(journal.ticks, options.at_s, journal.config);
+  const auto turn = find_turn(journal.ticks, options.at_s);
+  if (!turn) return refuse_time(options, journal);
+  const PolicyConfig* config = journal.configs.at(*turn);
   if (json) {
-    fmt::print("{}\n", nlohmann::json{{"schema", "kvpsi.explain/1"}, {"turn", text}}.dump());
+    fmt::print("{}\n", turn_json(journal.ticks, *turn, config));
   } else {
-    fmt::print("{}", text);
+    fmt::print("{}", explain_turn(journal.ticks, *turn, config));
   }
   return kExitDone;
 }
@@ -57,16 +58,11 @@ int run_explain(const ExplainOptions& options, const CommonOptions& common) {
     print_error("explain", options.journal + ": ends inside a line, which is left out");
   }
   if (options.is_at_given) return print_turn(options, *journal, common.json);
-  nlohmann::json list = nlohmann::json::array();
-  for (const Event& event : explain_events(journal->ticks, options.all)) {
-    if (common.json) {
-      list.push_back(to_json(event));
-    } else {
-      fmt::print("{}\n", event.sentence);
-    }
-  }
+  const std::vector<Event> events = explain_events(journal->ticks, options.all);
   if (common.json) {
-    fmt::print("{}\n", nlohmann::json{{"schema", "kvpsi.explain/1"}, {"events", list}}.dump());
+    fmt::print("{}\n", events_json(events));
+  } else {
+    for (const Event& event : events) fmt::print("{}\n", event.sentence);
   }
   return kExitDone;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "policy/check_config.h"
 
 namespace kvpsi {
 namespace {
@@ -52,6 +53,9 @@ KernelSourceOptions make_source_options(const RunOptions& options) {
 }  // namespace
 
 Result<std::unique_ptr<RunGovernor>> RunGovernor::open(const RunOptions& options) {
+  if (const auto complaint = check_policy_config(make_governor_options(options).policy)) {
+    return fail(ErrorCode::invalid_argument, complaint->what);
+  }
   auto source = KernelSource::open(make_source_options(options));
   if (!source) return std::unexpected(source.error());
   std::unique_ptr<JournalWriter> journal;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "base/small_file.h"
 #include "cli/exit_code.h"
 #include "cli/policy_config_file.h"
 #include "journal/reader.h"
@@ -138,6 +139,43 @@ void print_what_if(const WhatIf& what_if) {
   fmt::print("What was seen stays as recorded: long sequences are a rough guide.\n");
 }
 
+/// What the ticks were recorded under; the defaults where the journal does not say.
+ConfigTimeline recorded_configs(const Journal& journal) {
+  ConfigTimeline configs = PolicyConfig{};
+  for (const ConfigFrom& change : journal.configs.changes()) {
+    configs.begin_at(change.first_tick, change.config);
+  }
+  return configs;
+}
+
+/// The constants of the file put over each of the recorded configurations.
+Result<ConfigTimeline> make_tried_configs(const std::string& path, const ConfigTimeline& recorded) {
+  const auto text = read_small_file(path);
+  if (!text) return std::unexpected(text.error());
+  ConfigTimeline tried;
+  for (const ConfigFrom& change : recorded.changes()) {
+    auto config = apply_policy_config(*text, path, change.config);
+    if (!config) return std::unexpected(config.error());
+    tried.begin_at(change.first_tick, *config);
+  }
+  return tried;
+}
+
+int run_what_if(const ReplayOptions& options, const CommonOptions& common, const Journal& journal) {
+  const ConfigTimeline recorded = recorded_configs(journal);
+  if (recorded.at(0)->hash() != journal.ticks.front().config_hash) {
+    print_error("simulate", options.journal +
+                                ": does not hold the configuration it was recorded with, so "
+                                "nothing can be compared; record it again");
+    return kExitNotHeld;
+  }
+  const auto tried = make_tried_configs(options.policy_config, recorded);
+  if (!tried) return report_error("simulate", tried.error());
+  const WhatIf what_if = replay_otherwise(journal.ticks, *tried);
+  common.json ? print_what_if_json(what_if) : print_what_if(what_if);
+  return kExitDone;
+}
+
 }  // namespace
 
 int run_replay(const ReplayOptions& options, const CommonOptions& common) {
@@ -147,25 +185,12 @@ int run_replay(const ReplayOptions& options, const CommonOptions& common) {
     print_error("simulate", options.journal + ": holds no whole tick, so nothing can be replayed");
     return kExitNotHeld;
   }
-  const PolicyConfig recorded = journal->config.value_or(PolicyConfig{});
   if (journal->ends_in_cut_line && !common.quiet) {
     print_error("simulate", options.journal + ": ends inside a line, which is left out");
   }
-  if (!options.policy_config.empty()) {
-    if (!journal->config && recorded.hash() != journal->ticks.front().config_hash) {
-      print_error("simulate", options.journal +
-                                  ": does not hold the configuration it was recorded with, so "
-                                  "nothing can be compared; record it again");
-      return kExitNotHeld;
-    }
-    const auto tried = read_policy_config(options.policy_config, recorded);
-    if (!tried) return report_error("simulate", tried.error());
-    const WhatIf what_if = replay_otherwise(journal->ticks, *tried);
-    common.json ? print_what_if_json(what_if) : print_what_if(what_if);
-    return kExitDone;
-  }
-  const bool assumed = !journal->config;
-  const ReplayReport report = replay(journal->ticks, recorded);
+  if (!options.policy_config.empty()) return run_what_if(options, common, *journal);
+  const bool assumed = journal->configs.at(0) == nullptr;
+  const ReplayReport report = replay(journal->ticks, recorded_configs(*journal));
   common.json ? print_replay_json(report, assumed) : print_replay(report, assumed);
   return report.holds() ? kExitDone : kExitNotHeld;
 }

@@ -4,16 +4,17 @@
 
 #include <fmt/core.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <set>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/small_file.h"
 #include "cli/suggest.h"
+#include "policy/check_config.h"
 
 namespace kvpsi {
 namespace {
@@ -51,6 +52,15 @@ bool parse_value(std::string_view text, const Field& field, std::uint64_t& value
   return bytes.has_value();
 }
 
+std::string kind_of(const Field&, bool) { return "true or false"; }
+std::string kind_of(const Field& field, double) {
+  return fmt::format("a number of unit {}", field.unit);
+}
+std::string kind_of(const Field& field, std::uint64_t) {
+  if (field.unit == "bytes") return "a size in B, KiB, MiB, GiB or TiB, such as \"64MiB\"";
+  return fmt::format("a whole number of unit {}", field.unit);
+}
+
 /// Returns what is wrong, or nothing.
 std::string set_field(PolicyConfig& config, std::string_view key, std::string_view text) {
   bool known = false;
@@ -62,7 +72,7 @@ std::string set_field(PolicyConfig& config, std::string_view key, std::string_vi
         if (field.name != key) return;
         known = true;
         if (!parse_value(text, field, value)) {
-          wrong = fmt::format("'{}' is no value for {} (unit {})", text, key, field.unit);
+          wrong = fmt::format("'{}' is no value for {} ({})", text, key, kind_of(field, value));
         }
       },
       config);
@@ -74,34 +84,37 @@ std::string set_field(PolicyConfig& config, std::string_view key, std::string_vi
 
 }  // namespace
 
-Result<PolicyConfig> read_policy_config(const std::string& path, const PolicyConfig& base) {
-  errno = 0;
-  std::ifstream file(path);
-  if (!file) {
-    const int reason = errno;
-    return fail(reason == ENOENT ? ErrorCode::not_found : ErrorCode::io,
-                "cannot open the policy configuration", path, reason);
-  }
+Result<PolicyConfig> apply_policy_config(std::string_view text, const std::string& path,
+                                         const PolicyConfig& base) {
   PolicyConfig config = base;
   std::set<std::string, std::less<>> seen;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    const std::string_view text = trim_blanks(std::string_view(line).substr(0, line.find('#')));
-    if (text.empty()) continue;
-    const auto equals = text.find('=');
+  for (int number = 1; !text.empty(); ++number) {
+    const std::string_view whole = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), whole.size() + 1));
+    const std::string_view line = trim_blanks(whole.substr(0, whole.find('#')));
+    if (line.empty()) continue;
+    const auto equals = line.find('=');
     std::string wrong = "is not of the form name = value";
     if (equals != std::string_view::npos) {
-      const std::string_view key = trim_blanks(text.substr(0, equals));
+      const std::string_view key = trim_blanks(line.substr(0, equals));
       wrong = seen.emplace(key).second
-                  ? set_field(config, key, trim_blanks(text.substr(equals + 1)))
+                  ? set_field(config, key, trim_blanks(line.substr(equals + 1)))
                   : fmt::format("{} is set twice", key);
     }
     if (!wrong.empty()) {
       return fail(ErrorCode::invalid_argument, fmt::format("line {}: {}", number, wrong), path);
     }
   }
-  if (file.bad()) return fail(ErrorCode::io, "cannot read the policy configuration", path);
+  if (const auto complaint = check_policy_config(config)) {
+    return fail(ErrorCode::invalid_argument, complaint->what, path);
+  }
   return config;
+}
+
+Result<PolicyConfig> read_policy_config(const std::string& path, const PolicyConfig& base) {
+  const auto text = read_small_file(path);
+  if (!text) return std::unexpected(text.error());
+  return apply_policy_config(*text, path, base);
 }
 
 }  // namespace kvpsi

@@ -11,7 +11,7 @@
 namespace kvpsi {
 
 JournalReader::JournalReader(std::ifstream file, std::string path)
-    : file_(std::move(file)), path_(std::move(path)) {}
+    : file_(std::move(file)), path_(std::move(path)), buffer_(kMostLineBytes) {}
 
 Result<JournalReader> JournalReader::open(const std::string& path) {
   errno = 0;
@@ -30,9 +30,18 @@ std::unexpected<Error> JournalReader::refuse(const Error& error) const {
   return fail(error.code, "line " + std::to_string(line_number_) + ": " + error.what, path_);
 }
 
+/// False at the end, and where the line does not fit.
+bool JournalReader::read_line() {
+  file_.getline(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+  const auto got = static_cast<std::size_t>(file_.gcount());
+  if (file_.fail()) return false;
+  ++line_number_;
+  line_ = {buffer_.data(), file_.eof() ? got : got - 1};
+  return true;
+}
+
 Result<std::optional<Tick>> JournalReader::next() {
-  while (std::getline(file_, line_)) {
-    ++line_number_;
+  while (read_line()) {
     const bool has_line_break = !file_.eof();
     if (is_config_line(line_)) {
       Result<PolicyConfig> config = config_from_json(line_);
@@ -48,6 +57,10 @@ Result<std::optional<Tick>> JournalReader::next() {
     return std::optional<Tick>{};
   }
   if (file_.bad()) return fail(ErrorCode::io, "cannot read the journal", path_);
+  if (!file_.eof()) {
+    ++line_number_;
+    return refuse({ErrorCode::malformed, "is longer than any tick", {}, 0});
+  }
   return std::optional<Tick>{};
 }
 
@@ -59,9 +72,14 @@ Result<Journal> read_journal(const std::string& path) {
     Result<std::optional<Tick>> tick = reader->next();
     if (!tick) return std::unexpected(tick.error());
     if (!*tick) break;
+    const std::size_t index = journal.ticks.size();
+    const auto& config = reader->config();
+    const PolicyConfig* before = journal.configs.at(index);
+    if (config && (before == nullptr || *before != *config)) {
+      journal.configs.begin_at(index, *config);
+    }
     journal.ticks.push_back(**tick);
   }
-  journal.config = reader->config();
   journal.ends_in_cut_line = reader->ends_in_cut_line();
   return journal;
 }

@@ -65,19 +65,6 @@ std::string action_text(const Action& action) {
   return fmt::format("asked {} to {} {}", name(action.pool), name(action.verb), size);
 }
 
-/// The outcome that ended the action, or nothing if the journal ends before.
-const Outcome* find_outcome(std::span<const Tick> later, const Action& action) {
-  for (const Tick& tick : later) {
-    for (const Outcome& outcome : tick.observation.outcomes) {
-      if (outcome.decision_id == action.decision_id && outcome.verb == action.verb &&
-          outcome.pool == action.pool && outcome.status != Status::queued) {
-        return &outcome;
-      }
-    }
-  }
-  return nullptr;
-}
-
 std::string outcome_text(const Outcome* outcome) {
   if (outcome == nullptr) return "no outcome is recorded";
   if (outcome->status == Status::failed) {
@@ -146,6 +133,18 @@ std::string make_sentence(std::span<const Tick> from_here, double t_s, const Tic
 
 }  // namespace
 
+const Outcome* find_outcome(std::span<const Tick> later, const Action& action) {
+  for (const Tick& tick : later) {
+    for (const Outcome& outcome : tick.observation.outcomes) {
+      if (outcome.decision_id == action.decision_id && outcome.verb == action.verb &&
+          outcome.pool == action.pool && outcome.status != Status::queued) {
+        return &outcome;
+      }
+    }
+  }
+  return nullptr;
+}
+
 std::string explain_reason(const Tick& tick) {
   const Signal& signal = tick.signal;
   const std::string need = format_bytes(tick.decision.need_bytes);
@@ -213,12 +212,19 @@ std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn) 
   return events;
 }
 
-std::string explain_turn(std::span<const Tick> ticks, double t_s,
-                         const std::optional<PolicyConfig>& config) {
+std::optional<std::size_t> find_turn(std::span<const Tick> ticks, double t_s) {
+  if (ticks.empty() || t_s > seconds_between(ticks.front(), ticks.back()) + kPrintedS) {
+    return std::nullopt;
+  }
   std::size_t at = 0;
   while (at + 1 < ticks.size() && seconds_between(ticks.front(), ticks[at + 1]) <= t_s + kPrintedS)
     ++at;
-  const Tick& tick = ticks[at];
+  return at;
+}
+
+std::string explain_turn(std::span<const Tick> ticks, std::size_t turn,
+                         const PolicyConfig* config) {
+  const Tick& tick = ticks[turn];
   const Decision& decision = tick.decision;
   std::string text = fmt::format("decision {} at {:.3f} s, level {}, rule {}\n", decision.id,
                                  seconds_between(ticks.front(), tick), name(decision.level),
@@ -237,8 +243,8 @@ std::string explain_turn(std::span<const Tick> ticks, double t_s,
   text += budget_text(tick);
   text += "because: " + explain_reason(tick) + "\n";
   text += decision.actions.empty() ? "did:     nothing more, that rule asks for no action\n"
-                                   : "did:     " + actions_text(ticks.subspan(at)) + "\n";
-  if (config) {
+                                   : "did:     " + actions_text(ticks.subspan(turn)) + "\n";
+  if (config != nullptr) {
     text += fmt::format("allowed: release {}, trim {}\n", config->release_allowed ? "yes" : "no",
                         config->trim_allowed ? "yes" : "no");
   }

@@ -4,6 +4,7 @@
 // Next hop: cli/cmd_explain.cpp; the rules themselves are in docs/policies.md.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -31,9 +32,15 @@ struct Event {
 /// With `every_turn`, each tick is one.
 std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn);
 
-/// The turn in force at `t_s` seconds after the first tick, whole, several lines: what was seen,
-/// what it meant, which rule won, what was asked and what came of it. `ticks` must not be empty.
-std::string explain_turn(std::span<const Tick> ticks, double t_s,
-                         const std::optional<PolicyConfig>& config);
+/// The outcome that ended the action, in the ticks after its own; nullptr if the journal ends
+/// before.
+const Outcome* find_outcome(std::span<const Tick> later, const Action& action);
+
+/// The turn in force at `t_s` seconds after the first tick; nothing beyond the last one's time.
+std::optional<std::size_t> find_turn(std::span<const Tick> ticks, double t_s);
+
+/// One turn whole, several lines: what was seen, what it meant, which rule won, what was asked and
+/// what came of it. `config` was in force for it; nullptr: the journal names none.
+std::string explain_turn(std::span<const Tick> ticks, std::size_t turn, const PolicyConfig* config);
 
 }  // namespace kvpsi

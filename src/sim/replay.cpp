@@ -83,16 +83,39 @@ bool is_same_move(const Decision& a, const Decision& b) {
   return a.level == b.level && a.reason == b.reason && a.actions == b.actions;
 }
 
+/// The configuration of one tick after the other, hashed once.
+class ConfigCursor {
+ public:
+  explicit ConfigCursor(const ConfigTimeline& configs) : configs_(configs) {}
+
+  const PolicyConfig& go_to(std::size_t tick) {
+    const PolicyConfig* now = configs_.at(tick);
+    if (now == nullptr) now = &defaults_;
+    if (now != config_) {
+      config_ = now;
+      hash_ = now->hash();
+    }
+    return *config_;
+  }
+  std::uint64_t hash() const { return hash_; }
+
+ private:
+  const ConfigTimeline& configs_;
+  const PolicyConfig defaults_;
+  const PolicyConfig* config_ = nullptr;
+  std::uint64_t hash_ = 0;
+};
+
 }  // namespace
 
-ReplayReport replay(std::span<const Tick> ticks, const PolicyConfig& config) {
+ReplayReport replay(std::span<const Tick> ticks, const ConfigTimeline& configs) {
   ReplayReport report;
-  const std::uint64_t config_hash = config.hash();
+  ConfigCursor cursor(configs);
   PolicyState state;
   std::uint64_t last_id = 0;
   bool state_known = false;
   for (const Tick& tick : ticks) {
-    ++report.ticks;
+    const PolicyConfig& config = cursor.go_to(report.ticks++);
     if (tick.decision.id == 1) {
       state = PolicyState{};
       state_known = true;
@@ -101,7 +124,7 @@ ReplayReport replay(std::span<const Tick> ticks, const PolicyConfig& config) {
       state_known = false;
     }
     last_id = tick.decision.id;
-    if (tick.config_hash != config_hash) {
+    if (tick.config_hash != cursor.hash()) {
       ++report.other_config;
       state_known = false;
       continue;
@@ -125,12 +148,14 @@ ReplayReport replay(std::span<const Tick> ticks, const PolicyConfig& config) {
   return report;
 }
 
-WhatIf replay_otherwise(std::span<const Tick> ticks, const PolicyConfig& config) {
+WhatIf replay_otherwise(std::span<const Tick> ticks, const ConfigTimeline& configs) {
   WhatIf what_if;
+  ConfigCursor cursor(configs);
   PolicyState state;
-  for (const Tick& tick : ticks) {
+  for (std::size_t i = 0; i < ticks.size(); ++i) {
+    const Tick& tick = ticks[i];
     if (tick.decision.id == 1) state = PolicyState{};
-    const Decided decided = decide(state, tick.observation, config);
+    const Decided decided = decide(state, tick.observation, cursor.go_to(i));
     state = decided.state;
     Decision now = decided.decision;
     add_to_sums(what_if.then, tick.decision);

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "model/tick.h"
-#include "policy/config.h"
+#include "policy/config_timeline.h"
 
 namespace kvpsi {
 
@@ -44,8 +44,9 @@ struct ReplayReport {
 /// Runs the law over the recorded observations and compares signal, decision and state hash of
 /// each tick. After a gap in the decision ids the law's memory is unknown, so nothing is compared
 /// until the end or a new run (decision 1) in the same file. After a difference the replay goes on
-/// from its own state, so that one difference may cause the next.
-ReplayReport replay(std::span<const Tick> ticks, const PolicyConfig& config);
+/// from its own state, so that one difference may cause the next. Each tick is decided under the
+/// configuration in force for it, ticks before the first one under the defaults.
+ReplayReport replay(std::span<const Tick> ticks, const ConfigTimeline& configs);
 
 /// What one configuration asks for over a whole journal.
 struct ReplaySums {
@@ -70,9 +71,9 @@ struct WhatIf {
   std::vector<WhatIfRow> rows;  ///< those turns
 };
 
-/// What `config` would have decided on the recorded observations. The observations stay as they
+/// What `configs` would have decided on the recorded observations. The observations stay as they
 /// were recorded: memory that other actions would have freed does not show in them, so this tells
 /// first moves well and long sequences roughly.
-WhatIf replay_otherwise(std::span<const Tick> ticks, const PolicyConfig& config);
+WhatIf replay_otherwise(std::span<const Tick> ticks, const ConfigTimeline& configs);
 
 }  // namespace kvpsi

@@ -16,6 +16,22 @@ NAME     --json gives one document
 RUN      $KVPSI explain $SOURCE_DIR/tests/golden/real-s1.jsonl --all --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["schema"])'
 EXPECT   kvpsi.explain/1
 
+NAME     one turn as JSON holds what the sentences are made of
+RUN      $KVPSI explain $SOURCE_DIR/tests/golden/real-s2.jsonl --at 0 --json | python3 -c 'import json,sys; t=json.load(sys.stdin)["turn"]; print(t["decision_id"], t["level"], t["tick"]["schema"], sorted(t))'
+EXPECT   1 calm kvpsi.tick/1 ['actions', 'because', 'config', 'decision_id', 'dry_run', 'level', 'reason', 't_s', 'tick']
+
+NAME     a time beyond the end is refused with what there is
+RUN      $KVPSI explain $SOURCE_DIR/tests/golden/real-s1.jsonl --at 5000
+EXPECT   /kvpsi explain: --at 5000: .*real-s1.jsonl covers 0 to [0-9.]+ s only/
+EXIT     2
+
+NAME     folders and endless files end in one line
+TIMEOUT  10
+RUN      $KVPSI explain /dev/zero; mkdir d; $KVPSI explain d
+EXPECT   /dev/zero: line 1: is longer than any tick
+EXPECT   d: cannot read the journal
+EXIT     3
+
 NAME     --at and --all exclude each other
 RUN      $KVPSI explain $SOURCE_DIR/tests/golden/real-s1.jsonl --at 0 --all
 EXPECT   kvpsi explain:

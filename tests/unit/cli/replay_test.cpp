@@ -93,11 +93,17 @@ TEST_F(ReplayCommand, BadConstantsAreRefusedWithTheirLine) {
     std::string what;
   } cases[] = {
       {"dwell = 3\n", "line 1: the law has no constant 'dwell'"},
-      {"\ndwell_us = soon\n", "line 2: 'soon' is no value for dwell_us (unit us)"},
+      {"\ndwell_us = soon\n",
+       "line 2: 'soon' is no value for dwell_us (a whole number of unit us)"},
       {"dwell_us = -1\n", "line 1: '-1' is no value for dwell_us"},
       {"high_some = nan\n", "line 1: 'nan' is no value for high_some"},
       {"trim_allowed = 1\n", "line 1: '1' is no value for trim_allowed"},
-      {"kv_min_bytes = 3 stones\n", "line 1: '3 stones' is no value for kv_min_bytes"},
+      {"kv_min_bytes = 3 stones\n",
+       "line 1: '3 stones' is no value for kv_min_bytes (a size in B, KiB,"},
+      {"high_some = 1.5\n", "high_some (1.5) must be a share from 0 to 1"},
+      {"leave_high_some = 0.5\n", "leave_high_some (0.5) must not be above high_some (0.1)"},
+      {"fast_window_us = 0\n", "fast_window_us (0) must be more than 0"},
+      {"", "bad.toml: is empty"},
       {"dwell_us = 3\ndwell_us = 3\n", "line 2: dwell_us is set twice"},
       {"[policy]\n", "line 1: is not of the form name = value"},
   };

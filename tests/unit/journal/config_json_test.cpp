@@ -83,7 +83,8 @@ TEST_F(ConfigJournal, WriterBeginsWithIt) {
   }
   const Result<Journal> journal = read_journal(path_);
   ASSERT_TRUE(journal) << describe(journal.error());
-  EXPECT_EQ(journal->config, config);
+  ASSERT_NE(journal->configs.at(0), nullptr);
+  EXPECT_EQ(*journal->configs.at(0), config);
   EXPECT_EQ(journal->ticks.size(), 1u);
 }
 
@@ -97,13 +98,17 @@ TEST_F(ConfigJournal, LaterConfigReplacesTheFormer) {
   EXPECT_EQ(reader.config(), PolicyConfig{});
   ASSERT_TRUE(*reader.next());
   EXPECT_EQ(reader.config(), second);
+  const ConfigTimeline configs = read_journal(path_)->configs;
+  ASSERT_EQ(configs.changes().size(), 2u);
+  EXPECT_EQ(*configs.at(0), PolicyConfig{});
+  EXPECT_EQ(*configs.at(1), second);
 }
 
 TEST_F(ConfigJournal, JournalsWithoutOneAreRead) {
   write(tick_to_json(test::example_tick()) + "\n");
   const Result<Journal> journal = read_journal(path_);
   ASSERT_TRUE(journal);
-  EXPECT_FALSE(journal->config);
+  EXPECT_EQ(journal->configs.at(0), nullptr);
 }
 
 TEST_F(ConfigJournal, CutConfigLineIsLeftOutAndGarbledOneNamed) {
@@ -112,7 +117,7 @@ TEST_F(ConfigJournal, CutConfigLineIsLeftOutAndGarbledOneNamed) {
   const Result<Journal> cut = read_journal(path_);
   ASSERT_TRUE(cut) << describe(cut.error());
   EXPECT_TRUE(cut->ends_in_cut_line);
-  EXPECT_FALSE(cut->config);
+  EXPECT_EQ(cut->configs.at(0), nullptr);
   write(line.substr(0, line.size() / 2) + "\n");
   EXPECT_EQ(read_journal(path_).error().what, "line 1: is not a JSON object");
 }

@@ -63,7 +63,11 @@ TEST(Explain, TellsNumbersOfActionAndOutcome) {
             "at 12.300 s: level high after calm, asked kv to trim 21.0 MiB: gave back 20.0 MiB "
             "(928 tokens) in 11.0 ms because 20.0 MiB is needed: own stall was 6.1 % of 2 s, "
             "headroom 4.00 MiB is below the reserve of 7.00 MiB.");
-  const std::string turn = explain_turn(ticks, 12.35, PolicyConfig{});
+  const PolicyConfig config;
+  EXPECT_EQ(find_turn(ticks, 12.35), 1u);
+  EXPECT_EQ(find_turn(ticks, 12.4), 2u);
+  EXPECT_FALSE(find_turn(ticks, 12.5)) << "beyond the end";
+  const std::string turn = explain_turn(ticks, 1, &config);
   EXPECT_EQ(turn.find("decision 2 at 12.300 s, level high, rule need\n"), 0u) << turn;
   EXPECT_NE(turn.find("allowed: release yes, trim no"), std::string::npos) << turn;
 }
@@ -87,7 +91,7 @@ TEST(Explain, TellsThatTheSoftMaximumWasSetAndLifted) {
             std::string::npos)
       << events[1].sentence;
   EXPECT_NE(events[2].sentence.find("was lifted"), std::string::npos) << events[2].sentence;
-  EXPECT_NE(explain_turn(ticks, 2, std::nullopt)
+  EXPECT_NE(explain_turn(ticks, 2, nullptr)
                 .find("up to 40.0 MiB (--kv-soft-max); a running answer may go past it\n"),
             std::string::npos);
 }

@@ -83,6 +83,21 @@ TEST(Replay, OtherConfigurationIsNotCompared) {
   EXPECT_FALSE(replay({}, PolicyConfig{}).holds());
 }
 
+TEST(Replay, EachTickIsDecidedUnderTheConfigurationInForce) {
+  PolicyConfig later = trimming();
+  later.blanking_us *= 2;
+  std::vector<Tick> ticks = record(trimming());
+  const std::size_t change = ticks.size();
+  for (const Tick& tick : record(later)) ticks.push_back(tick);
+  ConfigTimeline configs = trimming();
+  configs.begin_at(change, later);
+  const ReplayReport report = replay(ticks, configs);
+  EXPECT_TRUE(report.holds());
+  EXPECT_EQ(report.reproduced, ticks.size());
+  EXPECT_EQ(replay(ticks, trimming()).other_config, ticks.size() - change);
+  EXPECT_EQ(replay_otherwise(ticks, configs).changed, 0u);
+}
+
 TEST(Replay, ShowsWhatWouldHaveDiffered) {
   const std::vector<Tick> ticks = record(trimming());
   const WhatIf same = replay_otherwise(ticks, trimming());
