@@ -13,16 +13,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <fstream>
 
+#include "linux/status_name.h"
+
 namespace kvpsi {
 namespace {
 
-constexpr std::string_view kPrefix = "kvpsi-";
-constexpr std::string_view kWatching = "-watching";
 constexpr std::size_t kMostRequestBytes = 256;
 
 struct Address {
@@ -34,7 +33,8 @@ struct Address {
 Address make_address(pid_t pid, bool shares_need) {
   Address address;
   address.value.sun_family = AF_UNIX;
-  const std::string name = fmt::format("{}{}{}", kPrefix, pid, shares_need ? "" : kWatching);
+  const std::string name =
+      fmt::format("{}{}{}", kStatusNamePrefix, pid, shares_need ? "" : kStatusNameWatching);
   std::memcpy(address.value.sun_path + 1, name.data(), name.size());
   address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   return address;
@@ -87,7 +87,7 @@ bool may_ask(int fd) {
 }
 
 std::unexpected<Error> fail_here(pid_t pid, std::string what) {
-  return fail(ErrorCode::io, std::move(what), fmt::format("@{}{}", kPrefix, pid), errno);
+  return fail(ErrorCode::io, std::move(what), fmt::format("@{}{}", kStatusNamePrefix, pid), errno);
 }
 
 }  // namespace
@@ -148,16 +148,8 @@ Result<std::vector<pid_t>> find_status_servers(const std::string& unix_table) {
   std::ifstream file(unix_table);
   if (!file) return fail(ErrorCode::io, "cannot read the table of unix sockets", unix_table, errno);
   std::vector<pid_t> pids;
-  const std::string mark = fmt::format(" @{}", kPrefix);
   for (std::string line; std::getline(file, line);) {
-    const std::size_t at = line.rfind(mark);
-    if (at == std::string::npos) continue;
-    pid_t pid = 0;
-    const char* begin = line.data() + at + mark.size();
-    if (line.ends_with(kWatching)) line.resize(line.size() - kWatching.size());
-    const char* end = line.data() + line.size();
-    const auto parsed = std::from_chars(begin, end, pid);
-    if (parsed.ec == std::errc() && parsed.ptr == end && pid > 0) pids.push_back(pid);
+    if (const auto process = parse_status_name(line)) pids.push_back(process->pid);
   }
   std::ranges::sort(pids);
   pids.erase(std::ranges::unique(pids).begin(), pids.end());

@@ -63,6 +63,14 @@ std::string render_bounds(const Json& tick) {
   return rows;
 }
 
+std::string render_peers(const Json& tick) {
+  const std::uint64_t bytes = number_at(part(tick, "sample"), "peers_anon_bytes");
+  if (bytes == 0) return {};
+  return row("other governed", bytes,
+             fmt::format("anonymous; {} of it under our limit; a shortage is shared",
+                         format_bytes(number_at(part(tick, "sample"), "group_peers_anon_bytes"))));
+}
+
 std::string render_decision(const Json& tick) {
   const Json& decision = part(tick, "decision");
   const Json& signal = part(tick, "signal");
@@ -118,7 +126,7 @@ Result<std::string> render_status(const std::string& document) {
   table += row("heap and the rest", anon - std::min(anon, known), "anonymous, none of the above");
   table += row("anonymous in all", anon,
                fmt::format("swapped {}", format_bytes(number_at(sample, "own_swap_bytes"))));
-  return table + render_decision(tick);
+  return table + render_peers(tick) + render_decision(tick);
 }
 
 }  // namespace kvpsi

@@ -89,11 +89,23 @@ Sample KernelSource::sample() {
   sample.group_oom_kills_total = group.oom_kills_total;
   sample.group_refault_pages_total = group.refault_pages_total;
   is_group_lost_ |= group.is_lost;
+  const PeerReading& peers = peers_.read(sample.t_us, find_peer_group(), buffer_);
+  sample.peers_anon_bytes = peers.anon_bytes;
+  sample.group_peers_anon_bytes = peers.group_anon_bytes;
   // A lost input has closed its descriptors, whose numbers may soon mean something else.
   if (is_any_lost()) rebuild_polls();
   sample.pressure_hints_total = hints_total_;
   sample.own_file_wanted_bytes = file_wanted_bytes_.load();
   return sample;
+}
+
+std::optional<PeerGroup> KernelSource::find_peer_group() const {
+  const bool is_v1 = !location_.v1_memory_dir.empty();
+  const std::string& own = is_v1 ? location_.v1_memory_dir : location_.v2_dir;
+  const std::string& tightest = group_.tightest_dir();
+  if (tightest.empty() || !own.starts_with(tightest)) return std::nullopt;
+  const auto levels = std::count(own.begin() + static_cast<long>(tightest.size()), own.end(), '/');
+  return PeerGroup{.is_v1 = is_v1, .levels_up = static_cast<std::size_t>(levels)};
 }
 
 bool KernelSource::has_moved() {

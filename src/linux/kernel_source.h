@@ -18,6 +18,7 @@
 #include "linux/group_memory.h"
 #include "linux/kernel_file.h"
 #include "linux/machine_files.h"
+#include "linux/peers.h"
 #include "linux/pressure_watch.h"
 #include "linux/psi_input.h"
 
@@ -36,6 +37,7 @@ struct KernelPaths {
   std::string vmstat = {};       ///< default: <proc>/vmstat
   std::string self_status = {};  ///< default: <proc>/self/status
   std::string self_stat = {};    ///< default: <proc>/self/stat
+  std::string unix_table = {};   ///< default: <proc>/net/unix
 };
 
 struct KernelSourceOptions {
@@ -90,6 +92,7 @@ class KernelSource final : public PressureSource {
     return own_.is_lost() || parent_.is_lost() || system_.is_lost() || is_group_lost_;
   }
   bool handle_polled(const pollfd& polled);
+  std::optional<PeerGroup> find_peer_group() const;
   void rebuild_polls();
   void publish_facts();
 
@@ -101,6 +104,7 @@ class KernelSource final : public PressureSource {
   GroupMemory group_;
   bool is_group_lost_ = false;
   MachineFiles machine_;
+  PeerFinder peers_;
   KernelFile cgroup_file_;
   std::uint64_t cgroup_hash_ = 0;
   std::optional<PressureWatch> watch_;

@@ -2,6 +2,7 @@
 // Opening and describing of KernelSource; see kernel_source.h.
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -69,6 +70,9 @@ Result<void> KernelSource::open_all() {
                            .vmstat = path_or(paths.vmstat, proc + "/vmstat"),
                            .self_status = path_or(paths.self_status, proc + "/self/status"),
                            .self_stat = path_or(paths.self_stat, proc + "/self/stat")});
+  peers_ = PeerFinder({.proc = proc,
+                       .unix_table = path_or(paths.unix_table, proc + "/net/unix"),
+                       .own_pid = ::getpid()});
   cgroup_file_ = KernelFile(proc + "/self/cgroup");
   has_moved();
   if (auto opened = open_group_inputs(); !opened) return opened;

@@ -90,7 +90,7 @@ struct Decision {
   std::uint64_t id = 0;  ///< 1, 2, 3, ... one a tick
   Level level = Level::calm;
   Reason reason = Reason::at_rest;
-  std::uint64_t need_bytes = 0;  ///< what the memory situation asks for
+  std::uint64_t need_bytes = 0;  ///< what the memory situation asks of us; see policy/share.h
   /// Most live KV that admission, prefill and restore may fill; empty = as configured.
   std::optional<std::uint64_t> kv_budget_bytes;
   std::uint64_t wake_after_us = 0;  ///< look again after this long at the latest

@@ -51,6 +51,11 @@ struct Sample {
   /// asks programs to give memory back. Absent without one.
   std::optional<std::uint64_t> pressure_hints_total;
 
+  // Other governed processes that give up context too, those of the machine and those that live
+  // under the tightest limit with us. At most two seconds old. Absent where nobody can tell.
+  std::optional<std::uint64_t> peers_anon_bytes;
+  std::optional<std::uint64_t> group_peers_anon_bytes;
+
   // Ourselves (/proc/self/status, /proc/self/stat).
   std::uint64_t own_anon_bytes = 0;
   std::uint64_t own_file_bytes = 0;
@@ -92,6 +97,10 @@ void visit_fields(Visitor&& visit, S& s)
         s.system_swapin_pages_total);
   visit(Field{"pressure_hints_total", "1", "events of the service manager's pressure watch"},
         s.pressure_hints_total);
+  visit(Field{"peers_anon_bytes", "bytes", "anonymous memory of other governed processes"},
+        s.peers_anon_bytes);
+  visit(Field{"group_peers_anon_bytes", "bytes", "of those of them under the tightest limit"},
+        s.group_peers_anon_bytes);
   visit(Field{"own_anon_bytes", "bytes", "own anonymous resident memory"}, s.own_anon_bytes);
   visit(Field{"own_file_bytes", "bytes", "own file-backed resident memory"}, s.own_file_bytes);
   visit(Field{"own_swap_bytes", "bytes", "own swapped memory"}, s.own_swap_bytes);

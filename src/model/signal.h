@@ -50,6 +50,8 @@ struct Signal {
   std::uint64_t reserve_low_bytes = 0;   ///< keep at least this much headroom
   std::uint64_t reserve_high_bytes = 0;  ///< aim for this much
   double major_faults_per_s = 0;
+  /// Anonymous memory of other governed processes that feel the same shortage: they share the need.
+  std::uint64_t peers_bytes = 0;
 
   bool operator==(const Signal&) const = default;
 };
@@ -77,6 +79,7 @@ void visit_fields(Visitor&& visit, S& s)
   visit(Field{"reserve_low_bytes", "bytes", "least headroom to keep"}, s.reserve_low_bytes);
   visit(Field{"reserve_high_bytes", "bytes", "headroom to aim for"}, s.reserve_high_bytes);
   visit(Field{"major_faults_per_s", "1/s", "own faults that needed I/O"}, s.major_faults_per_s);
+  visit(Field{"peers_bytes", "bytes", "held by those who share the need"}, s.peers_bytes);
 }
 
 }  // namespace kvpsi

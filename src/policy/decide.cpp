@@ -10,6 +10,7 @@
 #include "policy/ladder.h"
 #include "policy/levels.h"
 #include "policy/need.h"
+#include "policy/share.h"
 #include "policy/soft_max.h"
 #include "policy/steps.h"
 
@@ -39,6 +40,7 @@ Decided decide(const PolicyState& state, const Observation& observation,
 
   settle_outcomes(next, observation.outcomes, now_us, config);
   result.signal = fuse(next, observation.sample, config);
+  result.signal.peers_bytes = find_peers_bytes(next.previous.scope, observation.sample);
   const LevelChange change = update_level(next, result.signal, now_us, dt_us, config);
   update_futility(next, result.signal, now_us, config);
   learn_unseen(next, result.signal, now_us, config);
@@ -48,7 +50,9 @@ Decided decide(const PolicyState& state, const Observation& observation,
   Decision& decision = result.decision;
   decision.id = ++next.decisions;
   decision.level = next.level;
-  decision.need_bytes = measure_need(next, result.signal, now_us, config);
+  decision.need_bytes =
+      share_need(measure_need(next, result.signal, now_us, config), result.signal.peers_bytes,
+                 observation.sample.own_anon_bytes, next, observation.pools);
   decision.kv_budget_bytes =
       bound_by_soft_max(update_budget(next, result.signal, observation.pools, now_us, config),
                         observation.kv_soft_max_bytes);

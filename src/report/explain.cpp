@@ -49,6 +49,15 @@ std::string situation(const Signal& signal) {
   return text;
 }
 
+/// The need, and whose it is where others share it.
+std::string need_text(const Tick& tick) {
+  const std::string need = format_bytes(tick.decision.need_bytes);
+  if (tick.signal.peers_bytes == 0) return need;
+  return fmt::format(
+      "{} as our share (we hold {} of anonymous memory, other governed processes {})", need,
+      format_bytes(tick.observation.sample.own_anon_bytes), format_bytes(tick.signal.peers_bytes));
+}
+
 std::string live_kv(const Tick& tick) {
   const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
   return kv == nullptr ? "of unknown size" : format_bytes(kv->live_bytes);
@@ -147,7 +156,7 @@ const Outcome* find_outcome(std::span<const Tick> later, const Action& action) {
 
 std::string explain_reason(const Tick& tick) {
   const Signal& signal = tick.signal;
-  const std::string need = format_bytes(tick.decision.need_bytes);
+  const std::string need = need_text(tick);
   switch (tick.decision.reason) {
     case Reason::at_rest:
       if (tick.decision.level != Level::calm) {
@@ -239,7 +248,7 @@ std::string explain_turn(std::span<const Tick> ticks, std::size_t turn,
                         format_bytes(pool.releasable_bytes));
   }
   text += "meaning: " + situation(tick.signal) + "\n";
-  text += fmt::format("need:    {}\n", format_bytes(decision.need_bytes));
+  text += fmt::format("need:    {}\n", need_text(tick));
   text += budget_text(tick);
   text += "because: " + explain_reason(tick) + "\n";
   text += decision.actions.empty() ? "did:     nothing more, that rule asks for no action\n"

@@ -73,3 +73,23 @@ RUN      $KVPSI status --pid $run --set-kv-soft-max 64MiB; code=$?; kill -INT $r
 EXPECT   this run has --governor off
 EXIT     2
 TIMEOUT  60
+
+NAME     two runs that trim count on each other, one that only watches does not count
+REQUIRES model llama
+RUN      go() { $KVPSI run -m $MODEL -p Once -n 4000 -c 2048 -t 1 --ignore-eos -q --journal $1.jsonl "${@:2}" >/dev/null & }
+RUN      go a --trim eager; a=$!; go b --trim eager; b=$!; go c; c=$!
+RUN      for i in $(seq 200); do grep -q '"peers_anon_bytes":[1-9]' a.jsonl && grep -q '"peers_anon_bytes":[1-9]' b.jsonl && break; sleep 0.1; done
+RUN      $KVPSI status --pid $a | grep 'other governed'; kill -INT $a $c; wait $a; wait $c
+RUN      for i in $(seq 60); do tail -n 2 b.jsonl | head -1 | grep -q '"peers_anon_bytes":0,' && break; sleep 0.1; done
+RUN      kill -INT $b; wait $b; tail -n 1 b.jsonl | grep -o '"peers_anon_bytes":[0-9]*'
+RUN      python3 - <<'PY'
+RUN      import json
+RUN      last = lambda f: [t for t in map(json.loads, open(f)) if t.get("sample", {}).get("peers_anon_bytes")][-1]["sample"]
+RUN      a, b = last("a.jsonl"), last("b.jsonl")
+RUN      print("about each other" if abs(a["peers_anon_bytes"] - b["own_anon_bytes"]) < 30 << 20 else (a, b))
+RUN      PY
+RUN      for j in a b; do $KVPSI simulate --replay $j.jsonl || exit 9; done
+EXPECT   /other governed +[0-9.]+ .iB +anonymous/
+EXPECT   "peers_anon_bytes":0
+EXPECT   about each other
+TIMEOUT  60

@@ -147,8 +147,8 @@ TEST(ControlAnswer, SaysWhatHoldsAndWarnsOfChurn) {
   words = describe_control_answer(make_control_answer(42, 22 * kMiB, std::nullopt, Tick{}));
   ASSERT_TRUE(words.has_value());
   EXPECT_EQ(words->line, "process 42: KV soft maximum none (was 22.0 MiB), none live");
-  const auto refused =
-      describe_control_answer(make_error_answer({ErrorCode::invalid_argument, "no \"way\""}));
+  const auto refused = describe_control_answer(
+      make_error_answer(Error{ErrorCode::invalid_argument, "no \"way\"", {}, 0}));
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().what, "no \"way\"");
   EXPECT_FALSE(describe_control_answer(R"({"schema":"kvpsi.status/1"})").has_value());
@@ -164,6 +164,18 @@ TEST(RenderStatus, ShowsTheSoftMaximumAndTheBudget) {
   ASSERT_TRUE(table.has_value());
   EXPECT_THAT(*table, testing::ContainsRegex("KV cache, soft maximum +30.0 MiB"));
   EXPECT_THAT(*table, testing::ContainsRegex("KV cache, budget +20.0 MiB"));
+}
+
+TEST(RenderStatus, ShowsTheOthersWhoShareAShortage) {
+  Tick tick = make_tick();
+  const auto render = [&tick] {
+    return render_status(R"({"schema":"kvpsi.status/1","tick":)" + tick_to_json(tick) + "}")
+        .value_or("");
+  };
+  EXPECT_EQ(render().find("other governed"), std::string::npos);
+  tick.observation.sample.peers_anon_bytes = 300 * kMiB;
+  tick.observation.sample.group_peers_anon_bytes = 100 * kMiB;
+  EXPECT_THAT(render(), testing::ContainsRegex("other governed +300 MiB +anonymous; 100 MiB of"));
 }
 
 TEST(RenderStatus, StandsAMissingTickAndRefusesOtherDocuments) {

@@ -7,9 +7,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <vector>
 
 #include "linux/kernel_source.h"
 #include "linux/pages.h"
+#include "linux/peers.h"
 #include "support/fake_fs.h"
 #include "support/stream_peer.h"
 
@@ -78,6 +80,31 @@ TEST(NoAllocation, SamplesThatLookWhetherTheGroupChanged) {
     }
   });
   EXPECT_EQ(allocations, 0u);
+}
+
+TEST(NoAllocation, PeersThatComeAndGo) {
+  const FakeFs fs = FakeFs::v2("/a/b").with("sys/a/memory.max", "536870912\n");
+  const std::string listed = "0: 2 0 1 1 1 9 @kvpsi-7\n0: 2 0 1 1 1 9 @kvpsi-8\n";
+  const std::string gone = "0: 2 0 1 1 1 9 @kvpsi-8\n";
+  fs.write("proc/net/unix", gone);
+  for (const char* pid : {"7", "8"}) {
+    fs.write(std::string("proc/") + pid + "/status", "Name:\tkvpsi\nRssAnon:\t1024 kB\n");
+    fs.write(std::string("proc/") + pid + "/cgroup", "0::/a/c\n");
+  }
+  PeerFinder finder({.proc = fs.at("proc"), .unix_table = fs.at("proc/net/unix"), .own_pid = 1});
+  std::vector<char> buffer(32 * 1024);
+  finder.read(1, PeerGroup{.levels_up = 1}, buffer);
+  for (std::uint64_t i = 1; i < 9; ++i) {
+    fs.write("proc/net/unix", i % 2 == 0 ? gone : listed);
+    const std::uint64_t want = (i % 2 == 0 ? 1024u : 2048u) * 1024;
+    std::uint64_t got = 0;
+    const auto allocations = count_allocations([&] {
+      got = finder.read(1 + i * PeerFinder::kEveryUs, PeerGroup{.levels_up = 1}, buffer)
+                .group_anon_bytes.value_or(0);
+    });
+    EXPECT_EQ(allocations, 0u) << i;
+    EXPECT_EQ(got, want) << i;
+  }
 }
 
 TEST(NoAllocation, SamplesWithFilesMissing) {

@@ -96,6 +96,18 @@ TEST(Explain, TellsThatTheSoftMaximumWasSetAndLifted) {
             std::string::npos);
 }
 
+TEST(Explain, ASharedNeedSaysWithWhom) {
+  Tick tick;
+  tick.decision.reason = Reason::need;
+  tick.decision.need_bytes = 5 * kMiB;
+  tick.signal.peers_bytes = 300 * kMiB;
+  tick.observation.sample.own_anon_bytes = 150 * kMiB;
+  EXPECT_EQ(explain_reason(tick).find("5.00 MiB as our share (we hold 150 MiB of anonymous memory, "
+                                      "other governed processes 300 MiB) is needed: "),
+            0u)
+      << explain_reason(tick);
+}
+
 TEST(Explain, UnknownAndNegativeHeadroomAreSaid) {
   Tick tick;
   EXPECT_NE(explain_reason(tick).find("headroom is unknown"), std::string::npos);
