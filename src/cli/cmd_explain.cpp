@@ -29,9 +29,8 @@ struct ExplainOptions {
 };
 
 int refuse_time(const ExplainOptions& options, const Journal& journal) {
-  print_error("explain",
-              fmt::format("--at {}: {} covers 0 to {:.3f} s only", options.at_s, options.journal,
-                          seconds_between(journal.ticks.front(), journal.ticks.back())));
+  print_error("explain", fmt::format("--at {}: {} covers 0 to {:.3f} s only", options.at_s,
+                                     options.journal, covered_s(journal.ticks)));
   return kExitUsage;
 }
 

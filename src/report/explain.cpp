@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -221,10 +222,14 @@ std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn) 
   return events;
 }
 
+double covered_s(std::span<const Tick> ticks) {
+  double most_s = 0;
+  for (const Tick& tick : ticks) most_s = std::max(most_s, seconds_between(ticks.front(), tick));
+  return most_s;
+}
+
 std::optional<std::size_t> find_turn(std::span<const Tick> ticks, double t_s) {
-  if (ticks.empty() || t_s > seconds_between(ticks.front(), ticks.back()) + kPrintedS) {
-    return std::nullopt;
-  }
+  if (ticks.empty() || t_s > covered_s(ticks) + kPrintedS) return std::nullopt;
   std::size_t at = 0;
   while (at + 1 < ticks.size() && seconds_between(ticks.front(), ticks[at + 1]) <= t_s + kPrintedS)
     ++at;

@@ -36,7 +36,11 @@ std::vector<Event> explain_events(std::span<const Tick> ticks, bool every_turn);
 /// before.
 const Outcome* find_outcome(std::span<const Tick> later, const Action& action);
 
-/// The turn in force at `t_s` seconds after the first tick; nothing beyond the last one's time.
+/// Seconds from the first tick to the latest one. Runs written one after the other into one file
+/// may begin anew.
+double covered_s(std::span<const Tick> ticks);
+
+/// The turn in force at `t_s` seconds after the first tick; nothing beyond covered_s().
 std::optional<std::size_t> find_turn(std::span<const Tick> ticks, double t_s);
 
 /// One turn whole, several lines: what was seen, what it meant, which rule won, what was asked and

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <filesystem>
 #include <fstream>
 
 #include "base/bytes.h"
 #include "journal/reader.h"
+#include "report/gnuplot_text.h"
 #include "report/plot_script.h"
 #include "report/plot_series.h"
 #include "report/program.h"
@@ -66,16 +66,6 @@ std::optional<Drawn> load_run(const Trial& trial, const PlotOptions& options,
   if (journal->ticks.empty()) return left_out(trial.journal + " holds no tick");
   if (journal->ends_in_cut_line) notes.push_back(trial.journal + " ends in a cut line");
   return Drawn{&trial, make_series(journal->ticks, *summary)};
-}
-
-/// A number not below `value` that reads well on an axis.
-double round_up(double value) {
-  if (!(value > 0)) return 1;
-  const double unit = std::pow(10, std::floor(std::log10(value)));
-  for (const double step : {1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0}) {
-    if (step * unit >= value) return step * unit;
-  }
-  return 10 * unit;
 }
 
 void widen(PlotBlock& block, const PlotSeries& series) {

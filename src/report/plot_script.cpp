@@ -7,7 +7,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
+
+#include "report/gnuplot_text.h"
 
 namespace kvpsi {
 namespace {
@@ -25,25 +26,9 @@ constexpr int kBlockBottom = 52;  // tics and label of the time axis
 constexpr int kPageBottom = 62;   // legend and footnote
 constexpr int kLeastColumns = 2;
 
-/// Pixel boxes, y from the top.
-struct Box {
-  int left = 0;
-  int right = 0;
-  int top = 0;
-  int bottom = 0;
-};
-
-struct Layout {
-  int width = 0;
-  int height = 0;
-
-  double x(int pixel) const { return static_cast<double>(pixel) / width; }
-  double y(int pixel) const { return 1.0 - static_cast<double>(pixel) / height; }
-};
-
 int block_height() { return kBlockTop + kRows * kRowHeight + (kRows - 1) * kRowGap + kBlockBottom; }
 
-Layout layout_of(const PlotPage& page) {
+PageSize layout_of(const PlotPage& page) {
   std::size_t columns = kLeastColumns;
   for (const PlotBlock& block : page.blocks) columns = std::max(columns, block.columns.size());
   const int n = static_cast<int>(columns);
@@ -52,47 +37,19 @@ Layout layout_of(const PlotPage& page) {
 }
 
 /// Panels of a block with fewer columns than the widest keep the common width.
-Box panel_box(int block, int row, int column) {
+PixelBox panel_box(int block, int row, int column) {
   const int top = kPageTop + block * block_height() + kBlockTop + row * (kRowHeight + kRowGap);
   const int left = kLeft + column * (kPanelWidth + kColumnGap);
   return {left, left + kPanelWidth, top, top + kRowHeight};
 }
 
-/// A gnuplot string: single quotes know no escapes but the doubled quote. A line end would end the
-/// command, and a brace the loop around it, since gnuplot counts braces inside strings too.
-std::string quote(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += '\'';
-    out += c == '\n' || c == '\r' ? ' ' : c == '{' ? '(' : c == '}' ? ')' : c;
-  }
-  return out + "'";
-}
-
-std::string label(int& id, const Layout& layout, std::string_view text, int x, int y,
-                  std::string_view style) {
-  return fmt::format("set label {} {} at screen {:.5f},{:.5f} noenhanced {}\n", ++id, quote(text),
-                     layout.x(x), layout.y(y), style);
-}
-
-std::string begin_panel(const Layout& layout, const Box& box, bool first_column, bool last_row) {
-  std::string out = fmt::format(
-      "set lmargin at screen {:.5f}; set rmargin at screen {:.5f}\n"
-      "set tmargin at screen {:.5f}; set bmargin at screen {:.5f}\n",
-      layout.x(box.left), layout.x(box.right), layout.y(box.top), layout.y(box.bottom));
+std::string begin_panel(const PageSize& layout, const PixelBox& box, bool first_column,
+                        bool last_row) {
+  std::string out = set_margins(layout, box);
   out += first_column ? "set format y '%g'\n" : "set format y ''\n";
   out += last_row ? "set format x '%g'; set xlabel 'seconds of decoding' offset 0,0.4\n"
                   : "set format x ''; unset xlabel\n";
   return out;
-}
-
-/// About four steps from 0 to `max`, each a number that reads well.
-double tic_step(double max) {
-  const double unit = std::pow(10, std::floor(std::log10(max / 4)));
-  for (const double step : {1.0, 2.0, 2.5, 5.0}) {
-    if (step * unit * 4 >= max) return step * unit;
-  }
-  return 10 * unit;
 }
 
 std::string y_range(double max) {
@@ -103,7 +60,7 @@ std::string draw_stall(const PlotColumn& column) {
   return y_range(100) + fmt::format(
                             "plot {} using 1:2 with filledcurves y1=0 lc rgb '#e8b089' notitle, "
                             "'' using 1:2 with lines lw 1.5 lc rgb '#d55e00' notitle\n",
-                            quote(column.memory_file));
+                            quote_for_gnuplot(column.memory_file));
 }
 
 std::string draw_memory(const PlotColumn& column, const PlotBlock& block) {
@@ -113,13 +70,13 @@ std::string draw_memory(const PlotColumn& column, const PlotBlock& block) {
       "'' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, "
       "'' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, "
       "'' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle",
-      quote(column.memory_file));
+      quote_for_gnuplot(column.memory_file));
   if (column.room_mib) {
     out +=
         fmt::format(", {:.6g} with lines lw 1.5 dt 2 lc rgb '#000000' notitle", *column.room_mib);
   }
   if (!column.actions_file.empty()) {
-    const std::string file = quote(column.actions_file);
+    const std::string file = quote_for_gnuplot(column.actions_file);
     out += fmt::format(
         ", {0} using 1:($2>0 ? {1:.6g} : NaN) with points pt 11 ps 0.7 lc rgb '#000000' notitle"
         ", {0} using 1:($3>0 ? {1:.6g} : NaN) with points pt 13 ps 1.1 lc rgb '#d50000' notitle",
@@ -131,7 +88,7 @@ std::string draw_memory(const PlotColumn& column, const PlotBlock& block) {
 std::string draw_tokens(const PlotColumn& column, const PlotBlock& block) {
   return y_range(block.tok_s_max) +
          fmt::format("plot {} using 1:2 with histeps lw 1.8 lc rgb '#009e73' notitle\n",
-                     quote(column.tokens_file));
+                     quote_for_gnuplot(column.tokens_file));
 }
 
 std::string draw_panel(const PlotColumn& column, const PlotBlock& block, int row) {
@@ -149,28 +106,29 @@ std::string draw_panel(const PlotColumn& column, const PlotBlock& block, int row
   }
 }
 
-std::string block_labels(const PlotBlock& block, int index, const Layout& layout, int& id) {
+std::string block_labels(const PlotBlock& block, int index, const PageSize& layout, int& id) {
   const int top = kPageTop + index * block_height();
-  std::string out = label(id, layout, block.title, kLeft, top + 22, "left font ',13'");
+  std::string out = page_label(id, layout, block.title, kLeft, top + 22, "left font ',13'");
   // As labels of the page they line up, whatever the width of the tics' numbers.
   constexpr const char* kRowNames[kRows] = {"own stall, %", "memory, MiB", "tokens/s"};
   for (int row = 0; row < kRows; ++row) {
-    const Box box = panel_box(index, row, 0);
-    out += label(id, layout, kRowNames[row], 20, (box.top + box.bottom) / 2,
-                 "center rotate by 90 font ',11'");
+    const PixelBox box = panel_box(index, row, 0);
+    out += page_label(id, layout, kRowNames[row], 20, (box.top + box.bottom) / 2,
+                      "center rotate by 90 font ',11'");
   }
   for (std::size_t c = 0; c < block.columns.size(); ++c) {
-    const Box box = panel_box(index, 0, static_cast<int>(c));
+    const PixelBox box = panel_box(index, 0, static_cast<int>(c));
     const int middle = (box.left + box.right) / 2;
-    out += label(id, layout, block.columns[c].title, middle, box.top - 30, "center font ',12'");
-    out += label(id, layout, block.columns[c].subtitle, middle, box.top - 12,
-                 "center font ',10' tc rgb '#444444'");
+    out +=
+        page_label(id, layout, block.columns[c].title, middle, box.top - 30, "center font ',12'");
+    out += page_label(id, layout, block.columns[c].subtitle, middle, box.top - 12,
+                      "center font ',10' tc rgb '#444444'");
   }
   return out;
 }
 
 /// Coloured squares with names; a legend inside a panel would hide curves.
-std::string legend(const Layout& layout, int& id) {
+std::string legend(const PageSize& layout, int& id) {
   struct Entry {
     const char* name;
     const char* colour;
@@ -190,25 +148,25 @@ std::string legend(const Layout& layout, int& id) {
   int x = kLeft;
   const int y = layout.height - kPageBottom + 20;
   for (const Entry& entry : kEntries) {
-    out += label(id, layout, entry.sign, x, y, fmt::format("left tc rgb '{}'", entry.colour));
-    out += label(id, layout, entry.name, x + 16, y, "left font ',10'");
+    out += page_label(id, layout, entry.sign, x, y, fmt::format("left tc rgb '{}'", entry.colour));
+    out += page_label(id, layout, entry.name, x + 16, y, "left font ',10'");
     x += entry.width;
   }
   return out;
 }
 
-std::string page_labels(const PlotPage& page, const Layout& layout, int& id) {
-  std::string out = label(id, layout, page.title, kLeft, 22, "left font ',15'");
+std::string page_labels(const PlotPage& page, const PageSize& layout, int& id) {
+  std::string out = page_label(id, layout, page.title, kLeft, 22, "left font ',15'");
   for (std::size_t b = 0; b < page.blocks.size(); ++b) {
     out += block_labels(page.blocks[b], static_cast<int>(b), layout, id);
   }
   out += legend(layout, id);
-  out += label(id, layout, page.footnote, kLeft, layout.height - 16,
-               "left font ',9' tc rgb '#444444'");
+  out += page_label(id, layout, page.footnote, kLeft, layout.height - 16,
+                    "left font ',9' tc rgb '#444444'");
   return out;
 }
 
-std::string draw_block(const PlotBlock& block, int index, const Layout& layout) {
+std::string draw_block(const PlotBlock& block, int index, const PageSize& layout) {
   std::string out =
       fmt::format("\n# {}\nset xrange [{:.6g}:{:.6g}]\n", index + 1, block.t_min_s, block.t_max_s);
   for (int row = 0; row < kRows; ++row) {
@@ -227,7 +185,7 @@ std::string draw_block(const PlotBlock& block, int index, const Layout& layout) 
 }  // namespace
 
 std::string plot_script(const PlotPage& page) {
-  const Layout layout = layout_of(page);
+  const PageSize layout = layout_of(page);
   std::string out = fmt::format(
       "# gnuplot script of kvpsi; redraw with: gnuplot {0}.gp\n"
       "set encoding utf8\n"
@@ -239,7 +197,7 @@ std::string plot_script(const PlotPage& page) {
       "if (kind eq 'png') {{ set terminal pngcairo size {1},{2} font 'DejaVu Sans,9' background "
       "'#ffffff' }}\n",
       page.base_name, layout.width, layout.height);
-  out += fmt::format("set output {}.kind\n", quote(page.base_name + "."));
+  out += fmt::format("set output {}.kind\n", quote_for_gnuplot(page.base_name + "."));
   out +=
       "set multiplot\n"
       "set border 3 lc rgb '#666666'\n"

@@ -33,10 +33,11 @@ bool is_response(const Decision& decision) {
 /// Passes what happens to the checkers and keeps the score.
 class Judge final : public Watcher, public EventSink {
  public:
-  Judge(const Scenario& scenario, EventSink* sink)
+  Judge(const Scenario& scenario, EventSink* sink, Watcher* watcher)
       : checkers_{make_safety_checker(scenario), make_liveness_checker(scenario),
                   make_stability_checker()},
-        sink_(sink) {}
+        sink_(sink),
+        watcher_(watcher) {}
 
   void on_instant(const Instant& now) override {
     t_s_ = static_cast<double>(now.scenario_us) * 1e-6;
@@ -53,6 +54,7 @@ class Judge final : public Watcher, public EventSink {
     score_.tokens_decoded = now.tokens_decoded;
     score_.oom_kills = now.oom_kills;
     for (const auto& checker : checkers_) checker->on_instant(now);
+    if (watcher_ != nullptr) watcher_->on_instant(now);
   }
 
   void on_tick(const Tick& tick) override {
@@ -72,6 +74,7 @@ class Judge final : public Watcher, public EventSink {
  private:
   std::array<std::unique_ptr<Checker>, 3> checkers_;
   EventSink* sink_;
+  Watcher* watcher_;
   Score score_;
   double t_s_ = 0;
   std::uint64_t turns_ = 0;
@@ -79,9 +82,10 @@ class Judge final : public Watcher, public EventSink {
 
 }  // namespace
 
-RunReport run_scenario(const Scenario& scenario, std::uint64_t seed, LawKind law, EventSink* sink) {
+RunReport run_scenario(const Scenario& scenario, std::uint64_t seed, LawKind law, EventSink* sink,
+                       Watcher* watcher) {
   Machine machine(scenario, seed);
-  Judge judge(machine.scenario(), sink);
+  Judge judge(machine.scenario(), sink, watcher);
   machine.set_watcher(&judge);
   const GovernorOptions options{.policy = make_policy_config(scenario), .law = find_law(law)};
   Governor governor(options, machine, machine.pools(), machine, judge);

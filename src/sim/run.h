@@ -14,6 +14,7 @@
 #include "govern/governor.h"
 #include "sim/checker.h"
 #include "sim/scenario.h"
+#include "sim/watcher.h"
 
 namespace kvpsi {
 
@@ -56,8 +57,8 @@ struct RunReport {
   std::uint64_t turns = 0;  ///< of the governor
 };
 
-/// Runs it to its end. `sink` hears every turn as well; nullptr: nobody.
+/// Runs it to its end. `sink` hears every turn as well, `watcher` every instant; nullptr: nobody.
 RunReport run_scenario(const Scenario& scenario, std::uint64_t seed, LawKind law,
-                       EventSink* sink = nullptr);
+                       EventSink* sink = nullptr, Watcher* watcher = nullptr);
 
 }  // namespace kvpsi

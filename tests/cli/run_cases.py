@@ -5,7 +5,7 @@
 A file is a list of cases separated by blank lines; lines that start with # are comments:
 
     NAME     an unknown flag is refused in one line
-    REQUIRES model llama            (llama model root cgroup-write psi; else skipped with reason)
+    REQUIRES model llama            (llama model root cgroup-write psi gnuplot; else skipped)
     RUN      $KVPSI run --nope      (bash; several RUN lines are one script)
     EXPECT   --nope                 (substring of stdout+stderr, repeatable)
     EXPECT   /line [0-9]+/          (regular expression, multi-line mode)
@@ -21,6 +21,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,7 @@ def find_missing(requirement, options):
     checks = {
         "llama": (lambda: options.llama == "1", "built without llama.cpp"),
         "model": (lambda: os.path.exists(options.model), f"no model at {options.model}"),
+        "gnuplot": (lambda: shutil.which("gnuplot"), "gnuplot is not installed"),
         "root": (lambda: os.geteuid() == 0, "not root"),
         "cgroup-write": (can_create_group, "control groups cannot be created here"),
         "psi": (lambda: os.access("/proc/pressure/memory", os.R_OK),

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// Lays the panels out and runs gnuplot; see sim_plot.h. Colours are Okabe and Ito's, which also the
+// colour-blind tell apart.
+#include "report/sim_plot.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include "report/gnuplot_text.h"
+#include "report/program.h"
+
+namespace kvpsi {
+namespace {
+
+constexpr std::uint64_t kGnuplotTimeoutUs = 60'000'000;
+constexpr int kPanelWidth = 340;
+constexpr int kRowHeights[] = {120, 120, 170, 80};
+constexpr int kRows = 4;
+constexpr int kLeft = 92;
+constexpr int kRight = 24;
+constexpr int kColumnGap = 20;
+constexpr int kRowGap = 16;
+constexpr int kTop = 92;     // title, the columns' names and subtitles
+constexpr int kBottom = 84;  // tics and label of the time axis, legend
+constexpr int kLeastWidth = 760;
+constexpr double kGib = 1024;  // in MiB
+
+/// Ranges of a page's rows, over all columns.
+struct Ranges {
+  double headroom_low = 0;  ///< 0 or below
+  double headroom_high = 1;
+  double kv_high = 1;
+  double scale = 1;  ///< of headroom: 1 for MiB, 1024 for GiB
+};
+
+Ranges ranges_of(const SimPlotPage& page) {
+  Ranges ranges;
+  double low = 0;
+  double high = 0;
+  double kv = 0;
+  for (const SimPlotColumn& column : page.columns) {
+    for (const SimPoint& p : column.points) {
+      low = std::min(low, p.headroom_mib);
+      high = std::max(high, p.headroom_mib);
+      kv = std::max({kv, p.kv_live_mib, p.kv_resident_mib, p.kv_wanted_mib, p.budget_mib});
+    }
+  }
+  ranges.scale = high >= 4 * kGib ? kGib : 1;
+  ranges.headroom_high = round_up(high * 1.05 / ranges.scale);
+  ranges.headroom_low = low < 0 ? -round_up(-low * 1.05 / ranges.scale) : 0;
+  ranges.kv_high = round_up(kv * 1.05);
+  return ranges;
+}
+
+PageSize page_size(const SimPlotPage& page) {
+  const int n = std::max(1, static_cast<int>(page.columns.size()));
+  int height = kTop + kBottom + (kRows - 1) * kRowGap;
+  for (const int row : kRowHeights) height += row;
+  return {std::max(kLeastWidth, kLeft + n * kPanelWidth + (n - 1) * kColumnGap + kRight), height};
+}
+
+PixelBox panel_box(int row, int column) {
+  int top = kTop;
+  for (int i = 0; i < row; ++i) top += kRowHeights[i] + kRowGap;
+  const int left = kLeft + column * (kPanelWidth + kColumnGap);
+  return {left, left + kPanelWidth, top, top + kRowHeights[row]};
+}
+
+std::string data_blocks(const SimPlotPage& page) {
+  std::string out;
+  for (std::size_t c = 0; c < page.columns.size(); ++c) {
+    out += fmt::format("$run{} << EOD\n{}EOD\n", c, sim_trace_rows(page.columns[c].points));
+  }
+  return out;
+}
+
+std::string draw_stall(std::size_t c) {
+  return fmt::format(
+      "set yrange [0:100]; set ytics 25\n"
+      "plot $run{0} using 1:2 with filledcurves y1=0 lc rgb '#e8b089' notitle, "
+      "'' using 1:2 with lines lw 1.5 lc rgb '#d55e00' notitle, "
+      "'' using 1:3 with lines lw 1 lc rgb '#888888' notitle\n",
+      c);
+}
+
+std::string draw_headroom(std::size_t c, const Ranges& ranges) {
+  return fmt::format(
+      "set yrange [{1:.6g}:{2:.6g}]; set ytics {3:.6g}\n"
+      "plot $run{0} using 1:($4/{4}) with filledcurves y1=0 lc rgb '#9fdcc6' notitle, "
+      "'' using 1:($4/{4}) with lines lw 1.5 lc rgb '#009e73' notitle, "
+      "0 with lines lw 1 lc rgb '#666666' notitle\n",
+      c, ranges.headroom_low, ranges.headroom_high,
+      tic_step(ranges.headroom_high - ranges.headroom_low), ranges.scale);
+}
+
+std::string draw_kv(std::size_t c, const Ranges& ranges) {
+  return fmt::format(
+      "set yrange [0:{1:.6g}]; set ytics {2:.6g}\n"
+      "plot $run{0} using 1:5 with filledcurves y1=0 lc rgb '#8fc1e3' notitle, "
+      "'' using 1:6 with lines lw 1.8 lc rgb '#0072b2' notitle, "
+      "'' using 1:7 with lines lw 1.2 lc rgb '#cc79a7' notitle, "
+      "'' using 1:8 with lines lw 1.5 dt 2 lc rgb '#000000' notitle\n",
+      c, ranges.kv_high, tic_step(ranges.kv_high));
+}
+
+std::string draw_level(std::size_t c, bool first) {
+  return fmt::format(
+      "set yrange [0:3.2]; set ytics ({})\n"
+      "plot $run{} using 1:9 with fillsteps fs solid lc rgb '#f0e442' notitle, "
+      "'' using 1:9 with steps lw 1.5 lc rgb '#8a7f00' notitle\n",
+      first ? "'calm' 0, 'elevated' 1, 'high' 2, 'critical' 3" : "'' 0, '' 1, '' 2, '' 3", c);
+}
+
+std::string draw_panel(std::size_t c, int row, const Ranges& ranges, const PageSize& size) {
+  std::string out = set_margins(size, panel_box(row, static_cast<int>(c)));
+  out += c == 0 ? "set format y '%g'\n" : "set format y ''\n";
+  out += row == kRows - 1 ? "set format x '%g'; set xlabel 'time, s' offset 0,0.4\n"
+                          : "set format x ''; unset xlabel\n";
+  switch (row) {
+    case 0:
+      return out + draw_stall(c);
+    case 1:
+      return out + draw_headroom(c, ranges);
+    case 2:
+      return out + draw_kv(c, ranges);
+    default:
+      return out + draw_level(c, c == 0);
+  }
+}
+
+struct LegendEntry {
+  const char* name;
+  const char* colour;
+  const char* sign;
+  int width;
+};
+
+/// Below the panels: inside one it would hide curves.
+std::string legend(const SimPlotPage& page, const PageSize& size, int& id) {
+  constexpr LegendEntry kEntries[] = {
+      {"own stall", "#d55e00", "■", 84},   {"others' stall", "#888888", "■", 104},
+      {"headroom", "#009e73", "■", 88},    {"KV live", "#8fc1e3", "■", 72},
+      {"KV resident", "#0072b2", "━", 98}, {"KV unhindered", "#cc79a7", "━", 116},
+      {"budget", "#000000", "╌", 70},      {"relief", "#555555", "┊", 50},
+  };
+  std::string out;
+  int x = kLeft - 60;
+  for (const LegendEntry& entry : kEntries) {
+    if (!page.relief_s && std::string_view(entry.name) == "relief") continue;
+    out += page_label(id, size, entry.sign, x, size.height - 18,
+                      fmt::format("left tc rgb '{}'", entry.colour));
+    out += page_label(id, size, entry.name, x + 16, size.height - 18, "left font ',10'");
+    x += entry.width;
+  }
+  return out;
+}
+
+std::string labels(const SimPlotPage& page, const Ranges& ranges, const PageSize& size) {
+  int id = 0;
+  std::string out = page_label(id, size, page.title, 20, 24, "left font ',14'");
+  const char* const names[kRows] = {
+      "stall, %", ranges.scale > 1 ? "headroom, GiB" : "headroom, MiB", "KV, MiB", "level"};
+  for (int row = 0; row < kRows; ++row) {
+    const PixelBox box = panel_box(row, 0);
+    out += page_label(id, size, names[row], 16, (box.top + box.bottom) / 2,
+                      "center rotate by 90 font ',11'");
+  }
+  for (std::size_t c = 0; c < page.columns.size(); ++c) {
+    const PixelBox box = panel_box(0, static_cast<int>(c));
+    const int middle = (box.left + box.right) / 2;
+    out += page_label(id, size, page.columns[c].title, middle, box.top - 32, "center font ',12'");
+    out += page_label(id, size, page.columns[c].subtitle, middle, box.top - 14,
+                      "center font ',10' tc rgb '#444444'");
+  }
+  return out + legend(page, size, id);
+}
+
+/// Folder for the script and the picture until it is moved; gone with the object.
+class WorkFolder {
+ public:
+  WorkFolder() : path_((std::filesystem::temp_directory_path() / "kvpsi-plot-XXXXXX").string()) {
+    if (::mkdtemp(path_.data()) == nullptr) errno_value_ = errno;
+  }
+  ~WorkFolder() {
+    std::error_code ignored;
+    if (errno_value_ == 0) std::filesystem::remove_all(path_, ignored);
+  }
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  int errno_value() const { return errno_value_; }
+
+ private:
+  std::string path_;
+  int errno_value_ = 0;
+};
+
+}  // namespace
+
+bool is_picture_name(const std::string& path) {
+  return path.ends_with(".svg") || path.ends_with(".png");
+}
+
+std::string sim_plot_script(const SimPlotPage& page, bool as_svg) {
+  const PageSize size = page_size(page);
+  const Ranges ranges = ranges_of(page);
+  std::string out = fmt::format(
+      "set encoding utf8\nset datafile separator tab\n"
+      "set terminal {} size {},{} font 'DejaVu Sans,{}' background '#ffffff'\n"
+      "set output 'picture'\n",
+      as_svg ? "svg" : "pngcairo", size.width, size.height, as_svg ? 11 : 9);
+  out += data_blocks(page);
+  out +=
+      "set multiplot\nset border 3 lc rgb '#666666'\nset tics out nomirror\n"
+      "set grid ytics lc rgb '#e4e4e4'\n";
+  out += fmt::format("set xrange [0:{:.6g}]\n", page.duration_s);
+  if (page.relief_s) {
+    out += fmt::format(
+        "set arrow 1 from {0:.6g},graph 0 to {0:.6g},graph 1 nohead front lw 1.5 lc rgb '#555555' "
+        "dt 3\n",
+        *page.relief_s);
+  }
+  out += labels(page, ranges, size);
+  for (std::size_t c = 0; c < page.columns.size(); ++c) {
+    for (int row = 0; row < kRows; ++row) {
+      out += draw_panel(c, row, ranges, size);
+      // Labels belong to the page; drawn once, with the first panel.
+      if (c == 0 && row == 0) out += "unset label\n";
+    }
+  }
+  return out + "unset multiplot\nset output\n";
+}
+
+Result<void> write_sim_plot(const SimPlotPage& page, const std::string& path,
+                            const std::string& gnuplot) {
+  const WorkFolder folder;
+  if (folder.errno_value() != 0) {
+    return fail(ErrorCode::io, "cannot create a folder for the plot", folder.path(),
+                folder.errno_value());
+  }
+  std::ofstream script(folder.path() + "/plot.gp", std::ios::binary);
+  script << sim_plot_script(page, path.ends_with(".svg"));
+  script.close();
+  if (!script) return fail(ErrorCode::io, "cannot write the plot's script", folder.path(), errno);
+  const auto end = run_program(gnuplot, {"plot.gp"}, folder.path(), kGnuplotTimeoutUs);
+  if (!end) return std::unexpected(end.error());
+  if (end->exit_code != 0) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("gnuplot could not draw it: {}", end->output.substr(0, 200)), path);
+  }
+  std::error_code failed;
+  std::filesystem::copy_file(folder.path() + "/picture", path,
+                             std::filesystem::copy_options::overwrite_existing, failed);
+  if (failed) return fail(ErrorCode::io, "cannot write the picture", path, failed.value());
+  return {};
+}
+
+}  // namespace kvpsi
