@@ -14,6 +14,12 @@
 #include "report/sim_trace.h"
 
 namespace kvpsi {
+namespace {
+
+/// The last point of a run that went to its end is less than this share short of it.
+constexpr double kEndedEarly = 0.98;
+
+}  // namespace
 
 /// A simulated governor is faster than any disk, and nobody is harmed when it waits: it does, so
 /// that no tick is lost. Time of the machine that simulates is left out: one seed, one journal.
@@ -114,16 +120,18 @@ Result<void> SimulateRecord::finish(const ScenarioResults& results) {
 
 Result<void> SimulateRecord::draw(const ScenarioResults& results) {
   SimPlotPage page;
-  page.title =
-      fmt::format("{}, seed {}: {}", printable(scenario_.name), seed_, printable(scenario_.title));
+  page.title = fmt::format("{}, seed {}", printable(scenario_.name), seed_);
+  page.subtitle = printable(scenario_.title);
   page.duration_s = scenario_.duration_s;
   page.relief_s = scenario_.expect.relief_s;
   for (const RunReport& run : results.runs) {
     SimPlotColumn column;
     column.title = name(run.law);
-    column.subtitle = fmt::format("own stall {:.1f} s, {} tokens lost{}", run.score.own_stall_s,
-                                  run.score.tokens_lost, run.score.oom_kills > 0 ? ", killed" : "");
+    column.subtitle = fmt::format("own stall {:.1f} s, {} tokens lost", run.score.own_stall_s,
+                                  run.score.tokens_lost);
     column.points = run_of(run.law).trace().points();
+    column.is_killed = run.score.oom_kills > 0 && !column.points.empty() &&
+                       column.points.back().t_s < kEndedEarly * scenario_.duration_s;
     page.columns.push_back(std::move(column));
   }
   return write_sim_plot(page, options_.plot, gnuplot_);

@@ -19,16 +19,16 @@ namespace kvpsi {
 namespace {
 
 constexpr std::uint64_t kGnuplotTimeoutUs = 60'000'000;
-constexpr int kPanelWidth = 340;
+constexpr int kLeastPanelWidth = 340;
 constexpr int kRowHeights[] = {120, 120, 170, 80};
 constexpr int kRows = 4;
-constexpr int kLeft = 92;
+constexpr int kLeft = 102;
 constexpr int kRight = 24;
 constexpr int kColumnGap = 20;
 constexpr int kRowGap = 16;
-constexpr int kTop = 92;     // title, the columns' names and subtitles
+constexpr int kTop = 112;    // titles, the columns' names and subtitles
 constexpr int kBottom = 84;  // tics and label of the time axis, legend
-constexpr int kLeastWidth = 760;
+constexpr int kLeastWidth = 860;
 constexpr double kGib = 1024;  // in MiB
 
 /// Ranges of a page's rows, over all columns.
@@ -36,8 +36,13 @@ struct Ranges {
   double headroom_low = 0;  ///< 0 or below
   double headroom_high = 1;
   double kv_high = 1;
-  double scale = 1;  ///< of headroom: 1 for MiB, 1024 for GiB
+  double headroom_scale = 1;  ///< 1 for MiB, 1024 for GiB
+  double kv_scale = 1;
 };
+
+double scale_of(double most_mib) { return most_mib >= 4 * kGib ? kGib : 1; }
+
+std::string_view unit_of(double scale) { return scale > 1 ? "GiB" : "MiB"; }
 
 Ranges ranges_of(const SimPlotPage& page) {
   Ranges ranges;
@@ -51,25 +56,35 @@ Ranges ranges_of(const SimPlotPage& page) {
       kv = std::max({kv, p.kv_live_mib, p.kv_resident_mib, p.kv_wanted_mib, p.budget_mib});
     }
   }
-  ranges.scale = high >= 4 * kGib ? kGib : 1;
-  ranges.headroom_high = round_up(high * 1.05 / ranges.scale);
-  ranges.headroom_low = low < 0 ? -round_up(-low * 1.05 / ranges.scale) : 0;
-  ranges.kv_high = round_up(kv * 1.05);
+  ranges.headroom_scale = scale_of(std::max(high, -low));
+  ranges.headroom_high = round_up(high * 1.05 / ranges.headroom_scale);
+  ranges.headroom_low = low < 0 ? -round_up(-low * 1.05 / ranges.headroom_scale) : 0;
+  ranges.kv_scale = scale_of(kv);
+  ranges.kv_high = round_up(kv * 1.05 / ranges.kv_scale);
   return ranges;
 }
 
-PageSize page_size(const SimPlotPage& page) {
-  const int n = std::max(1, static_cast<int>(page.columns.size()));
-  int height = kTop + kBottom + (kRows - 1) * kRowGap;
-  for (const int row : kRowHeights) height += row;
-  return {std::max(kLeastWidth, kLeft + n * kPanelWidth + (n - 1) * kColumnGap + kRight), height};
-}
+struct Layout {
+  PageSize size;
+  int panel_width = kLeastPanelWidth;
 
-PixelBox panel_box(int row, int column) {
-  int top = kTop;
-  for (int i = 0; i < row; ++i) top += kRowHeights[i] + kRowGap;
-  const int left = kLeft + column * (kPanelWidth + kColumnGap);
-  return {left, left + kPanelWidth, top, top + kRowHeights[row]};
+  PixelBox panel(int row, int column) const {
+    int top = kTop;
+    for (int i = 0; i < row; ++i) top += kRowHeights[i] + kRowGap;
+    const int left = kLeft + column * (panel_width + kColumnGap);
+    return {left, left + panel_width, top, top + kRowHeights[row]};
+  }
+};
+
+Layout layout_of(const SimPlotPage& page) {
+  const int n = std::max(1, static_cast<int>(page.columns.size()));
+  const int beside = kLeft + (n - 1) * kColumnGap + kRight;
+  Layout layout;
+  layout.panel_width = std::max(kLeastPanelWidth, (kLeastWidth - beside) / n);
+  layout.size.width = beside + n * layout.panel_width;
+  layout.size.height = kTop + kBottom + (kRows - 1) * kRowGap;
+  for (const int row : kRowHeights) layout.size.height += row;
+  return layout;
 }
 
 std::string data_blocks(const SimPlotPage& page) {
@@ -96,17 +111,17 @@ std::string draw_headroom(std::size_t c, const Ranges& ranges) {
       "'' using 1:($4/{4}) with lines lw 1.5 lc rgb '#009e73' notitle, "
       "0 with lines lw 1 lc rgb '#666666' notitle\n",
       c, ranges.headroom_low, ranges.headroom_high,
-      tic_step(ranges.headroom_high - ranges.headroom_low), ranges.scale);
+      tic_step(ranges.headroom_high - ranges.headroom_low), ranges.headroom_scale);
 }
 
 std::string draw_kv(std::size_t c, const Ranges& ranges) {
   return fmt::format(
       "set yrange [0:{1:.6g}]; set ytics {2:.6g}\n"
-      "plot $run{0} using 1:5 with filledcurves y1=0 lc rgb '#8fc1e3' notitle, "
-      "'' using 1:6 with lines lw 1.8 lc rgb '#0072b2' notitle, "
-      "'' using 1:7 with lines lw 1.2 lc rgb '#cc79a7' notitle, "
-      "'' using 1:8 with lines lw 1.5 dt 2 lc rgb '#000000' notitle\n",
-      c, ranges.kv_high, tic_step(ranges.kv_high));
+      "plot $run{0} using 1:($5/{3}) with filledcurves y1=0 lc rgb '#8fc1e3' notitle, "
+      "'' using 1:($6/{3}) with lines lw 1.8 lc rgb '#0072b2' notitle, "
+      "'' using 1:($7/{3}) with lines lw 1.2 lc rgb '#cc79a7' notitle, "
+      "'' using 1:($8/{3}) with lines lw 1.5 dt 2 lc rgb '#000000' notitle\n",
+      c, ranges.kv_high, tic_step(ranges.kv_high), ranges.kv_scale);
 }
 
 std::string draw_level(std::size_t c, bool first) {
@@ -117,8 +132,24 @@ std::string draw_level(std::size_t c, bool first) {
       first ? "'calm' 0, 'elevated' 1, 'high' 2, 'critical' 3" : "'' 0, '' 1, '' 2, '' 3", c);
 }
 
-std::string draw_panel(std::size_t c, int row, const Ranges& ranges, const PageSize& size) {
-  std::string out = set_margins(size, panel_box(row, static_cast<int>(c)));
+/// A run that ended early: where, and why nothing follows.
+std::string mark_of_end(const SimPlotColumn& column, bool with_name) {
+  if (!column.is_killed || column.points.empty()) return "unset arrow 2; unset label 99\n";
+  const double t_s = column.points.back().t_s;
+  std::string out = fmt::format(
+      "set arrow 2 from {0:.6g},graph 0 to {0:.6g},graph 1 nohead front lw 2 lc rgb '#d50000'\n",
+      t_s);
+  if (!with_name) return out + "unset label 99\n";
+  return out + fmt::format(
+                   "set label 99 ' killed' at {:.6g},graph 0.9 left front font ',10' tc rgb "
+                   "'#d50000'\n",
+                   t_s);
+}
+
+std::string draw_panel(const SimPlotPage& page, std::size_t c, int row, const Ranges& ranges,
+                       const Layout& layout) {
+  std::string out = set_margins(layout.size, layout.panel(row, static_cast<int>(c)));
+  out += mark_of_end(page.columns[c], row == 0);
   out += c == 0 ? "set format y '%g'\n" : "set format y ''\n";
   out += row == kRows - 1 ? "set format x '%g'; set xlabel 'time, s' offset 0,0.4\n"
                           : "set format x ''; unset xlabel\n";
@@ -150,7 +181,7 @@ std::string legend(const SimPlotPage& page, const PageSize& size, int& id) {
       {"budget", "#000000", "╌", 70},      {"relief", "#555555", "┊", 50},
   };
   std::string out;
-  int x = kLeft - 60;
+  int x = kLeft - 70;
   for (const LegendEntry& entry : kEntries) {
     if (!page.relief_s && std::string_view(entry.name) == "relief") continue;
     out += page_label(id, size, entry.sign, x, size.height - 18,
@@ -161,18 +192,21 @@ std::string legend(const SimPlotPage& page, const PageSize& size, int& id) {
   return out;
 }
 
-std::string labels(const SimPlotPage& page, const Ranges& ranges, const PageSize& size) {
+std::string labels(const SimPlotPage& page, const Ranges& ranges, const Layout& layout) {
+  const PageSize& size = layout.size;
   int id = 0;
   std::string out = page_label(id, size, page.title, 20, 24, "left font ',14'");
-  const char* const names[kRows] = {
-      "stall, %", ranges.scale > 1 ? "headroom, GiB" : "headroom, MiB", "KV, MiB", "level"};
+  out += page_label(id, size, page.subtitle, 20, 46, "left font ',10' tc rgb '#444444'");
+  const std::string names[kRows] = {"stall, %",
+                                    fmt::format("headroom, {}", unit_of(ranges.headroom_scale)),
+                                    fmt::format("KV, {}", unit_of(ranges.kv_scale)), "level"};
   for (int row = 0; row < kRows; ++row) {
-    const PixelBox box = panel_box(row, 0);
+    const PixelBox box = layout.panel(row, 0);
     out += page_label(id, size, names[row], 16, (box.top + box.bottom) / 2,
                       "center rotate by 90 font ',11'");
   }
   for (std::size_t c = 0; c < page.columns.size(); ++c) {
-    const PixelBox box = panel_box(0, static_cast<int>(c));
+    const PixelBox box = layout.panel(0, static_cast<int>(c));
     const int middle = (box.left + box.right) / 2;
     out += page_label(id, size, page.columns[c].title, middle, box.top - 32, "center font ',12'");
     out += page_label(id, size, page.columns[c].subtitle, middle, box.top - 14,
@@ -209,13 +243,13 @@ bool is_picture_name(const std::string& path) {
 }
 
 std::string sim_plot_script(const SimPlotPage& page, bool as_svg) {
-  const PageSize size = page_size(page);
+  const Layout layout = layout_of(page);
   const Ranges ranges = ranges_of(page);
   std::string out = fmt::format(
       "set encoding utf8\nset datafile separator tab\n"
       "set terminal {} size {},{} font 'DejaVu Sans,{}' background '#ffffff'\n"
       "set output 'picture'\n",
-      as_svg ? "svg" : "pngcairo", size.width, size.height, as_svg ? 11 : 9);
+      as_svg ? "svg" : "pngcairo", layout.size.width, layout.size.height, as_svg ? 11 : 9);
   out += data_blocks(page);
   out +=
       "set multiplot\nset border 3 lc rgb '#666666'\nset tics out nomirror\n"
@@ -227,10 +261,10 @@ std::string sim_plot_script(const SimPlotPage& page, bool as_svg) {
         "dt 3\n",
         *page.relief_s);
   }
-  out += labels(page, ranges, size);
+  out += labels(page, ranges, layout);
   for (std::size_t c = 0; c < page.columns.size(); ++c) {
     for (int row = 0; row < kRows; ++row) {
-      out += draw_panel(c, row, ranges, size);
+      out += draw_panel(page, c, row, ranges, layout);
       // Labels belong to the page; drawn once, with the first panel.
       if (c == 0 && row == 0) out += "unset label\n";
     }

@@ -17,10 +17,12 @@ struct SimPlotColumn {
   std::string title;     ///< "kvpsi"
   std::string subtitle;  ///< "own stall 1.2 s, 0 tokens lost"
   std::vector<SimPoint> points;
+  bool is_killed = false;  ///< the run ends with its last point, which is marked
 };
 
 struct SimPlotPage {
-  std::string title;
+  std::string title;     ///< "step_lossy, seed 1"
+  std::string subtitle;  ///< what happens in it
   double duration_s = 0;
   std::optional<double> relief_s;  ///< marked in all panels
   std::vector<SimPlotColumn> columns;

@@ -51,24 +51,30 @@ TEST(SimTrace, LongRunsAreThinned) { EXPECT_LE(half_stalled(3'000).points().size
 
 SimPlotPage example_page() {
   return {.title = "a'b {c}",
+          .subtitle = "what happens",
           .duration_s = 20,
           .relief_s = 12.5,
-          .columns = {{"kvpsi", "own stall 1.0 s", half_stalled(20).points()},
-                      {"none", "own stall 9.0 s", half_stalled(20).points()}}};
+          .columns = {{"kvpsi", "own stall 1.0 s", half_stalled(20).points(), false},
+                      {"none", "own stall 9.0 s", half_stalled(20).points(), true}}};
 }
 
 TEST(SimPlot, ScriptNamesAxesUnitsAndRelief) {
   const std::string script = sim_plot_script(example_page(), false);
-  for (const char* part : {"'stall, %'", "'headroom, MiB'", "'KV, MiB'", "'time, s'", "'level'",
-                           "'a''b (c)'", "from 12.5,graph 0", "'relief'", "pngcairo", "$run1"}) {
+  for (const char* part :
+       {"'stall, %'", "'headroom, MiB'", "'KV, MiB'", "'time, s'", "'level'", "'a''b (c)'",
+        "from 12.5,graph 0", "'relief'", "' killed' at ", "'what happens'", "pngcairo", "$run1"}) {
     EXPECT_NE(script.find(part), std::string::npos) << part;
   }
   SimPlotPage page = example_page();
   page.relief_s.reset();
   page.columns[0].points[0].headroom_mib = 20'000;
+  page.columns[0].points[0].kv_live_mib = 64'000;
+  page.columns.pop_back();
   const std::string other = sim_plot_script(page, true);
   EXPECT_EQ(other.find("relief"), std::string::npos);
   EXPECT_NE(other.find("'headroom, GiB'"), std::string::npos);
+  EXPECT_NE(other.find("'KV, GiB'"), std::string::npos);
+  EXPECT_EQ(other.find("killed"), std::string::npos);
   EXPECT_NE(other.find("set terminal svg"), std::string::npos);
 }
 
