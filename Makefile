@@ -4,13 +4,14 @@
 PREFIX ?= /usr/local
 OUT ?= kvpsi-out
 
-.PHONY: help demo bench test format tidy install clean prepare release
+.PHONY: help demo bench test golden format tidy install clean prepare release
 
 help:
 	@echo "make demo     install and fetch what is needed, build, run the pressure benchmark (18 minutes at most)"
 	@echo "make test     the same, then every test, plain and under the sanitizers"
 	@echo "make bench    the full benchmark: five and more trials in each order (an hour at most)"
 	@echo "make install  build and install kvpsi below PREFIX ($(PREFIX))"
+	@echo "make golden   after a change of the law on purpose: make its golden journals anew"
 	@echo "make format   clang-format over our sources      make tidy   clang-tidy over them"
 	@echo "make clean    remove build/; downloads stay in the cache, results in $(OUT)/"
 
@@ -29,6 +30,9 @@ bench: release
 
 test: prepare
 	@scripts/test.sh
+
+golden: release
+	@scripts/update_golden.sh build/release/bin/kvpsi
 
 format:
 	@scripts/format.sh

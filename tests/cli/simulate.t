@@ -84,3 +84,15 @@ NAME     other constants make sense for a replay only
 RUN      $KVPSI simulate --policy-config x.toml
 EXPECT   --policy-config
 EXIT     2
+
+NAME     progress within one long run, on a terminal
+TIMEOUT  60
+RUN      sed 's/"duration_s": [0-9]*/"duration_s": 60000/' $SOURCE_DIR/scenarios/quiet.json >long.json; python3 -c 'import pty,sys; pty.spawn(sys.argv[1:])' $KVPSI simulate --scenario long.json --seeds 1
+EXPECT   /\[[#.]+\] +[0-9]+ % 0 of 1 runs, long.json/
+EXPECT   1 scenarios x 1 seeds, 0 violations
+
+NAME     a neighbour and a trace beyond the end are refused with their place
+RUN      S=$SOURCE_DIR/scenarios; sed 's/"end_s": 100/"end_s": 900/' $S/step_lossy.json >a.json; $KVPSI simulate --scenario a.json; sed 's/"duration_s": [0-9]*/"duration_s": 30/; s/"expect".*/"expect": {}/' $S/trace_build.json >b.json; $KVPSI simulate --scenario b.json
+EXPECT   a.json: neighbours[0].end_s: is after the end of the scenario
+EXPECT   /b.json: neighbours\[0\]\.[a-z_]+(\[[0-9]+\])?: is after the end of the scenario/
+EXIT     2
