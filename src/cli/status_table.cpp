@@ -63,12 +63,16 @@ std::string render_bounds(const Json& tick) {
   return rows;
 }
 
+/// Other governed processes that give up context too; no row where there are none.
 std::string render_peers(const Json& tick) {
-  const std::uint64_t bytes = number_at(part(tick, "sample"), "peers_anon_bytes");
+  const Json& sample = part(tick, "sample");
+  const std::uint64_t bytes = number_at(sample, "peers_anon_bytes");
   if (bytes == 0) return {};
-  return row("other governed", bytes,
-             fmt::format("anonymous; {} of it under our limit; a shortage is shared",
-                         format_bytes(number_at(part(tick, "sample"), "group_peers_anon_bytes"))));
+  const Json& group = part(sample, "group_peers_anon_bytes");
+  const std::string under =
+      group.is_number() ? format_bytes(group.get<std::uint64_t>()) + " of it under our limit; "
+                        : std::string();
+  return row("other governed", bytes, "anonymous; " + under + "a shortage is shared");
 }
 
 std::string render_decision(const Json& tick) {

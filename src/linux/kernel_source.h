@@ -55,7 +55,7 @@ struct KernelSourceFacts {
   PsiInputFacts system;
   CgroupLocation location;
   std::string limit_dir;  ///< the directory of the tightest limit; empty: none
-  std::string watch;      ///< the watched path, or why none; empty: not asked for
+  std::string watch;      ///< the watched path, or why none; empty: nobody asked
 };
 
 /// See govern/ports.h for wait, wake and sample. Lost inputs are found again at most once a second.

@@ -88,7 +88,10 @@ Result<void> KernelSource::open_all() {
 Result<void> KernelSource::open_watch() {
   const auto spec = parse_pressure_watch(options_.watch_path, options_.watch_write_base64);
   if (!spec) return std::unexpected(spec.error());
-  if (!*spec) return {};
+  if (!*spec) {
+    if (!options_.watch_path.empty()) watch_words_ = "switched off";
+    return {};
+  }
   auto watch = PressureWatch::open(**spec);
   watch_words_ = watch ? (*spec)->path : kvpsi::describe(watch.error());
   if (watch) {

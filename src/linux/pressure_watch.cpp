@@ -17,7 +17,11 @@
 namespace kvpsi {
 namespace {
 
+/// No more than PIPE_BUF, so that a FIFO takes all of it at once.
 constexpr std::size_t kMostData = 4096;
+/// 200 ms in 2 s, with the NUL that the kernel wants: what sd-event writes where it is told
+/// nothing.
+constexpr std::string_view kUsualTrigger("some 200000 2000000\0", 20);
 
 int value_of_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -39,20 +43,30 @@ bool is_normal_path(std::string_view path) {
   return true;
 }
 
-Result<UniqueFd> open_watched(const std::string& path, mode_t mode, bool is_written) {
+Result<UniqueFd> open_watched(const std::string& path, mode_t mode) {
   if (S_ISFIFO(mode)) return open_fifo(path);
   if (S_ISSOCK(mode)) return connect_unix(path);
   if (!S_ISREG(mode)) {
     return fail(ErrorCode::unsupported, "only a pressure file, FIFO or socket can be watched",
                 path);
   }
-  const int access = is_written ? O_RDWR : O_RDONLY;
-  UniqueFd fd(::open(path.c_str(), access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!fd.is_open()) return fail(error_code_of(errno), "cannot be opened", path, errno);
   if (!is_kernel_pressure_fd(fd.get())) {
     return fail(ErrorCode::unsupported, "a watched file must lie on procfs or cgroup2", path);
   }
   return fd;
+}
+
+/// send and not write on a socket: a peer that is gone must not raise SIGPIPE.
+Result<void> write_data(int fd, mode_t mode, std::string_view data, const std::string& path) {
+  if (data.empty()) return {};
+  const ssize_t written = S_ISSOCK(mode) ? ::send(fd, data.data(), data.size(), MSG_NOSIGNAL)
+                                         : ::write(fd, data.data(), data.size());
+  if (written == static_cast<ssize_t>(data.size())) return {};
+  const int error = written < 0 ? errno : EIO;
+  return fail(error == EINVAL ? ErrorCode::invalid_argument : error_code_of(error),
+              "refused the data of MEMORY_PRESSURE_WRITE", path, error);
 }
 
 }  // namespace
@@ -109,23 +123,17 @@ Result<PressureWatch> PressureWatch::open(const PressureWatchSpec& spec) {
     return fail(error_code_of(errno), "MEMORY_PRESSURE_WATCH names nothing that is here", spec.path,
                 errno);
   }
-  auto fd = open_watched(spec.path, info.st_mode, !spec.write_data.empty());
+  auto fd = open_watched(spec.path, info.st_mode);
   if (!fd) return std::unexpected(fd.error());
-  if (!spec.write_data.empty() && !S_ISFIFO(info.st_mode)) {
-    const char* data = spec.write_data.data();
-    // send and not write on a socket: a peer that is gone must not raise SIGPIPE.
-    const ssize_t written = S_ISSOCK(info.st_mode)
-                                ? ::send(fd->get(), data, spec.write_data.size(), MSG_NOSIGNAL)
-                                : ::write(fd->get(), data, spec.write_data.size());
-    if (written != static_cast<ssize_t>(spec.write_data.size())) {
-      const int error = written < 0 ? errno : EIO;
-      return fail(error == EINVAL ? ErrorCode::invalid_argument : error_code_of(error),
-                  "refused the data of MEMORY_PRESSURE_WRITE", spec.path, error);
-    }
+  const bool needs_trigger = S_ISREG(info.st_mode) && spec.write_data.empty();
+  const std::string_view data = needs_trigger ? kUsualTrigger : std::string_view(spec.write_data);
+  if (auto written = write_data(fd->get(), info.st_mode, data, spec.path); !written) {
+    return std::unexpected(written.error());
   }
   PressureWatch watch;
   watch.fd_ = std::move(*fd);
   watch.is_stream_ = !S_ISREG(info.st_mode);
+  if (S_ISFIFO(info.st_mode)) watch.echo_ = spec.write_data;
   return watch;
 }
 
@@ -133,9 +141,19 @@ short PressureWatch::poll_events() const { return is_stream_ ? POLLIN : POLLPRI;
 
 DrainResult PressureWatch::handle(short revents) {
   if (!is_stream_) {
-    return {.got_data = (revents & POLLPRI) != 0, .is_lost = (revents & (POLLERR | POLLNVAL)) != 0};
+    // Without its group the kernel reports both at once: that is an end and no pressure.
+    const bool is_lost = (revents & (POLLERR | POLLNVAL)) != 0;
+    return {.got_data = !is_lost && (revents & POLLPRI) != 0, .is_lost = is_lost};
   }
-  return drain_stream(fd_.get(), [](std::string_view) {});
+  std::size_t at = 0;
+  bool is_echo = true;
+  DrainResult result = drain_stream(fd_.get(), [&](std::string_view bytes) {
+    is_echo = is_echo && at <= echo_.size() && echo_.compare(at, bytes.size(), bytes) == 0;
+    at += bytes.size();
+  });
+  if (result.got_data && is_echo && at == echo_.size()) result.got_data = false;
+  if (at > 0) echo_.clear();
+  return result;
 }
 
 }  // namespace kvpsi

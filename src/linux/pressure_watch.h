@@ -42,20 +42,23 @@ Result<std::string> decode_base64(std::string_view text);
 /// An open watch. Movable; not thread-safe; never allocates after open.
 class PressureWatch {
  public:
-  /// Opens the path and writes the data (a FIFO is only read: what is written there would wake us).
-  /// Errors: not_found, permission, io; invalid_argument where the kernel refuses the data;
-  /// unsupported for a regular file that is not on procfs or cgroup2, or for another kind.
+  /// Opens the path and writes the data, byte for byte. A kernel file without data gets the trigger
+  /// that sd-event sets by itself, since it reports nothing without one. Errors: not_found,
+  /// permission, io; invalid_argument where the kernel refuses the data; unsupported for a regular
+  /// file that is not on procfs or cgroup2, or for another kind.
   static Result<PressureWatch> open(const PressureWatchSpec& spec);
 
   int fd() const { return fd_.get(); }
   /// POLLPRI for a kernel file, POLLIN for a stream.
   short poll_events() const;
-  /// Handles what poll reported. A kernel file is never read; a stream is drained.
+  /// Handles what poll reported. A kernel file is never read; a stream is drained. What we have
+  /// written into a FIFO ourselves and read back is no data.
   DrainResult handle(short revents);
 
  private:
   UniqueFd fd_;
   bool is_stream_ = false;
+  std::string echo_;  ///< what a FIFO may still give back to us; empty once something was read
 };
 
 }  // namespace kvpsi

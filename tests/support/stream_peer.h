@@ -29,6 +29,12 @@ class FifoPeer {
     fd_.reset(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   }
   void send(std::string_view text) const { write_all(fd_.get(), text); }
+  /// What is there now, at most 256 bytes.
+  std::string receive() const {
+    char buffer[256];
+    const ssize_t got = ::read(fd_.get(), buffer, sizeof buffer);
+    return {buffer, got > 0 ? static_cast<std::size_t>(got) : 0};
+  }
   void hang_up() { fd_.reset(); }
 
  private:

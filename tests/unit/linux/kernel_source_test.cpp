@@ -205,6 +205,26 @@ TEST(KernelSource, TheWatchWakesWithoutBeingTakenForPsi) {
   EXPECT_NE(source->describe().find("(lost)"), std::string::npos);
 }
 
+TEST(KernelSource, AWatchOnAFifoCountsHintsButNotItsOwnData) {
+  const FakeFs fs = FakeFs::none();
+  const test::FifoPeer peer(fs.at("watch"));
+  const auto source = open_source(fs, {.watch_path = fs.at("watch"), .watch_write_base64 = "Zm9v"});
+  ASSERT_TRUE(source);
+  EXPECT_EQ(source->wait(20'000), Wake::timeout) << "reading back our own data is no wake-up";
+  EXPECT_EQ(source->sample().pressure_hints_total, 0u);
+  peer.send("x");
+  EXPECT_EQ(source->wait(5'000'000), Wake::trigger);
+  EXPECT_EQ(source->sample().pressure_hints_total, 1u);
+}
+
+TEST(KernelSource, ASwitchedOffWatchIsSaidAndAbsent) {
+  const auto source = open_source(FakeFs::none(), {.watch_path = "/dev/null"});
+  ASSERT_TRUE(source);
+  EXPECT_FALSE(source->sample().pressure_hints_total);
+  EXPECT_NE(source->describe().find("watch: switched off"), std::string::npos);
+  EXPECT_EQ(open_source(FakeFs::none())->describe().find("watch"), std::string::npos);
+}
+
 TEST(KernelSource, AWatchThatIsNotThereIsSaidAndNotFatal) {
   const FakeFs fs = FakeFs::none();
   const auto source = open_source(fs, {.watch_path = fs.at("gone")});

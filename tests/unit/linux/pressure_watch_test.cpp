@@ -51,26 +51,55 @@ TEST(PressureWatch, ChecksPathAndData) {
   EXPECT_FALSE(parse_pressure_watch("/a", std::string(8192, 'A'))) << "more than any trigger needs";
 }
 
+const std::string kTrigger("some 123000 2000000\0", 20);
+
 TEST(PressureWatch, AFifoWakesAndIsDrained) {
   const FakeFs fs = FakeFs::none();
   const test::FifoPeer peer(fs.at("fifo"));
-  auto watch = PressureWatch::open({.path = fs.at("fifo"), .write_data = "some 1 2"});
+  auto watch = PressureWatch::open({.path = fs.at("fifo"), .write_data = {}});
   ASSERT_TRUE(watch) << describe(watch.error());
   EXPECT_EQ(watch->poll_events(), POLLIN);
-  EXPECT_FALSE(watch->handle(POLLIN).got_data) << "the data is not written into our own FIFO";
+  EXPECT_FALSE(watch->handle(POLLIN).got_data) << "nothing was written";
   peer.send("x");
   EXPECT_TRUE(watch->handle(POLLIN).got_data);
   EXPECT_FALSE(watch->handle(POLLIN).got_data);
 }
 
+TEST(PressureWatch, AFifoGetsTheData) {
+  const FakeFs fs = FakeFs::none();
+  const test::FifoPeer peer(fs.at("fifo"));
+  const auto watch = PressureWatch::open({.path = fs.at("fifo"), .write_data = kTrigger});
+  ASSERT_TRUE(watch) << describe(watch.error());
+  EXPECT_EQ(peer.receive(), kTrigger);
+}
+
+TEST(PressureWatch, OurOwnDataReadBackFromAFifoIsNoHint) {
+  const FakeFs fs = FakeFs::none();
+  const test::FifoPeer peer(fs.at("fifo"));
+  const PressureWatchSpec spec{.path = fs.at("fifo"), .write_data = kTrigger};
+  auto watch = PressureWatch::open(spec);
+  ASSERT_TRUE(watch);
+  EXPECT_FALSE(watch->handle(POLLIN).got_data);
+  peer.send(kTrigger);
+  EXPECT_TRUE(watch->handle(POLLIN).got_data) << "the same bytes once more are somebody else's";
+  auto second = PressureWatch::open(spec);
+  ASSERT_TRUE(second);
+  peer.send("x");
+  EXPECT_TRUE(second->handle(POLLIN).got_data) << "ours and another byte";
+  auto third = PressureWatch::open(spec);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(peer.receive(), kTrigger);
+  peer.send(kTrigger.substr(0, 7));
+  EXPECT_TRUE(third->handle(POLLIN).got_data) << "only the beginning of it is not ours";
+}
+
 TEST(PressureWatch, ASocketGetsTheData) {
   const FakeFs fs = FakeFs::none();
   test::SocketPeer peer(fs.at("sock"));
-  const std::string data("some 123000 2000000\0", 20);
-  auto watch = PressureWatch::open({.path = fs.at("sock"), .write_data = data});
+  auto watch = PressureWatch::open({.path = fs.at("sock"), .write_data = kTrigger});
   ASSERT_TRUE(watch) << describe(watch.error());
   peer.accept();
-  EXPECT_EQ(peer.receive(), data);
+  EXPECT_EQ(peer.receive(), kTrigger);
   peer.send("!");
   EXPECT_TRUE(watch->handle(POLLIN).got_data);
   peer.hang_up();
@@ -101,6 +130,24 @@ TEST(PressureWatch, TheKernelsFileTakesTheTrigger) {
       PressureWatch::open({.path = spec.path, .write_data = std::string("rubbish\0", 8)});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(PressureWatch, TheKernelsFileWithoutDataGetsTheUsualTrigger) {
+  auto watch = PressureWatch::open({.path = "/proc/pressure/memory", .write_data = {}});
+  if (!watch) GTEST_SKIP() << "no trigger may be set here: " << describe(watch.error());
+  pollfd polled{.fd = watch->fd(), .events = watch->poll_events(), .revents = 0};
+  ASSERT_GE(::poll(&polled, 1, 0), 0);
+  EXPECT_EQ(polled.revents & POLLERR, 0) << "a file without a trigger would report an error";
+}
+
+TEST(PressureWatch, AKernelFileWhoseGroupIsGoneIsLostAndNoHint) {
+  auto watch = PressureWatch::open({.path = "/proc/pressure/memory", .write_data = {}});
+  if (!watch) GTEST_SKIP() << "no trigger may be set here: " << describe(watch.error());
+  const DrainResult gone = watch->handle(POLLPRI | POLLERR);
+  EXPECT_TRUE(gone.is_lost);
+  EXPECT_FALSE(gone.got_data);
+  const DrainResult hint = watch->handle(POLLPRI);
+  EXPECT_TRUE(hint.got_data && !hint.is_lost);
 }
 
 }  // namespace
