@@ -139,13 +139,18 @@ RunCommand add_simulate(CLI::App& app, const CommonOptions& common) {
   law->type_name(law_names())
       ->check([](const std::string& wanted) { return refuse_law(wanted); })
       ->capture_default_str();
-  app.add_flag("--list", options->list, "Print the shipped scenarios");
+  auto* list = app.add_flag("--list", options->list, "Print the shipped scenarios");
+  // One run's files are no settings: KVPSI_JOURNAL is meant for `kvpsi run`.
   app.add_option("--journal", options->record.journal,
                  "Record the one run (--seeds 1) for --replay and `kvpsi explain`")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->configurable(false)
+      ->excludes(list);
   app.add_option("--plot", options->record.plot,
                  "Draw the one run beside avg10 and none, or beside --law, with gnuplot")
-      ->type_name("FILE.svg|.png");
+      ->type_name("FILE.svg|.png")
+      ->configurable(false)
+      ->excludes(list);
   auto* replay =
       app.add_option("--replay", options->replay.journal, "Decide a recorded journal again")
           ->type_name("JOURNAL");

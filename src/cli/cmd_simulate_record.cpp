@@ -3,8 +3,11 @@
 #include "cli/cmd_simulate_record.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "base/printable.h"
@@ -86,6 +89,13 @@ Result<std::unique_ptr<SimulateRecord>> SimulateRecord::open(const RecordOptions
       return fail(ErrorCode::unsupported,
                   "cannot draw it, gnuplot is not installed; apt-get install gnuplot-nox",
                   options.plot);
+    }
+    // Known before hours are simulated for nothing.
+    const auto folder = std::filesystem::path(options.plot).parent_path();
+    if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
+      const int reason = errno;
+      const ErrorCode code = reason == ENOENT ? ErrorCode::not_found : ErrorCode::permission;
+      return fail(code, "cannot write the picture", options.plot, reason);
     }
     record->gnuplot_ = *gnuplot;
   }

@@ -304,12 +304,26 @@ void read_scenario(const json& root, Scenario& scenario, Complaint& complaint) {
   if (const json* object = top.object("expect")) read_expect(*object, scenario, complaint);
 }
 
+/// "line 3, column 7: ..." of the parser's message, without what it says before; it may quote all
+/// that was read.
+std::string place_of(const json::exception& error) {
+  constexpr std::string_view kBefore = "parse error at ";
+  constexpr std::size_t kMostLength = 200;
+  const std::string_view text = error.what();
+  const auto at = text.find(kBefore);
+  const auto begin = at == std::string_view::npos ? 0 : at + kBefore.size();
+  return std::string(text.substr(begin, kMostLength));
+}
+
 }  // namespace
 
 Result<Scenario> parse_scenario(std::string_view text, std::string_view name) {
-  const json root = json::parse(text, nullptr, false, true);
-  if (root.is_discarded()) {
-    return fail(ErrorCode::malformed, "is not JSON (comments are allowed)", std::string(name));
+  json root;
+  try {
+    root = json::parse(text, nullptr, true, true);
+  } catch (const json::exception& error) {
+    return fail(ErrorCode::malformed, "is not JSON (comments are allowed): " + place_of(error),
+                std::string(name));
   }
   Scenario scenario;
   scenario.name = name;

@@ -97,6 +97,18 @@ EXPECT   PNG
 EXPECT   /tiny_cache +kvpsi/
 EXPECT   /tiny_cache +avg10/
 
+NAME     a picture that cannot be written is told before anything runs
+REQUIRES gnuplot
+RUN      $KVPSI simulate --scenario quiet --plot absent/p.png
+EXPECT   kvpsi simulate: absent/p.png: cannot write the picture (No such file or directory)
+REJECT   scenarios x
+EXIT     2
+
+NAME     KVPSI_JOURNAL is meant for `kvpsi run`
+RUN      KVPSI_JOURNAL=j $KVPSI simulate --scenario quiet --seeds 2; ls
+EXPECT   1 scenarios x 2 seeds
+REJECT   /^j$/
+
 NAME     no gnuplot, and a name that is no picture's
 RUN      PATH= $KVPSI simulate --scenario quiet --plot p.png; echo "code $?"; $KVPSI simulate --scenario quiet --plot p.pdf
 EXPECT   kvpsi simulate: p.png: cannot draw it, gnuplot is not installed; apt-get install gnuplot-nox

@@ -73,7 +73,8 @@ struct BadFile {
 
 TEST(ParseScenarioTest, refuses_with_what_and_where) {
   const BadFile files[] = {
-      {"{", "is not JSON"},
+      {"{", "is not JSON (comments are allowed): line 1, column 2: syntax error"},
+      {R"({"duration_s": 1e400})", "is not JSON (comments are allowed): "},
       {"[]", "scenario: must be an object"},
       {R"({"title": "t"})", "duration_s: is missing"},
       {with(R"("typo": 1)"), "typo: unknown key"},
