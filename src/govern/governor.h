@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -17,8 +18,10 @@
 
 namespace kvpsi {
 
-/// A law with the signature of decide(): the real one, or a rival to compare it with.
-using Law = Decided (*)(const PolicyState&, const Observation&, const PolicyConfig&);
+/// A law with the signature of decide(): the real one, or a rival to compare it with, which may
+/// remember things of its own. Whoever makes one sees to it that a call allocates nothing and
+/// depends on nothing but earlier calls and its arguments.
+using Law = std::function<Decided(const PolicyState&, const Observation&, const PolicyConfig&)>;
 
 struct GovernorOptions {
   PolicyConfig policy;

@@ -65,9 +65,6 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.relapses);
   hash.add(s.relapsed_us);
   hash.add(s.bad_bytes);
-  hash.add(s.rival_average);
-  hash.add(s.rival_us);
-  hash.add(s.rival_stall_us_total);
   return hash.value();
 }
 

@@ -106,11 +106,6 @@ struct PolicyState {
   std::uint64_t relapses = 0;     ///< times growing brought the pressure back
   std::uint64_t relapsed_us = 0;  ///< the last of them, or when one was forgiven
   std::uint64_t bad_bytes = 0;    ///< the size that hurt, 0 = none known
-
-  // rival laws (rivals.h); the law itself leaves these alone
-  double rival_average = 0;
-  std::uint64_t rival_us = 0;
-  std::uint64_t rival_stall_us_total = 0;
 };
 
 static_assert(std::is_trivially_copyable_v<PolicyState>);

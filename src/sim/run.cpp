@@ -5,23 +5,10 @@
 #include <array>
 
 #include "base/bytes.h"
-#include "policy/rivals.h"
 #include "sim/machine.h"
 
 namespace kvpsi {
 namespace {
-
-Law find_law(LawKind kind) {
-  switch (kind) {
-    case LawKind::kvpsi:
-      return &decide;
-    case LawKind::avg10:
-      return &decide_avg10;
-    case LawKind::none:
-      return &decide_nothing;
-  }
-  return &decide_nothing;
-}
 
 /// Whether the turn answers pressure: tidying, the cap and what people ask for do not.
 bool is_response(const Decision& decision) {
@@ -87,7 +74,7 @@ RunReport run_scenario(const Scenario& scenario, std::uint64_t seed, LawKind law
   Machine machine(scenario, seed);
   Judge judge(machine.scenario(), sink, watcher);
   machine.set_watcher(&judge);
-  const GovernorOptions options{.policy = make_policy_config(scenario), .law = find_law(law)};
+  const GovernorOptions options{.policy = make_policy_config(scenario), .law = make_law(law)};
   Governor governor(options, machine, machine.pools(), machine, judge);
   while (!machine.ended()) {
     governor.step();

@@ -4,36 +4,18 @@
 // govern/governor.h, sim/machine.h, sim/checker.h.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "govern/governor.h"
 #include "sim/checker.h"
+#include "sim/laws.h"
 #include "sim/scenario.h"
 #include "sim/watcher.h"
 
 namespace kvpsi {
-
-enum class LawKind : std::uint8_t { kvpsi, avg10, none };
-
-constexpr std::string_view name(LawKind law) {
-  switch (law) {
-    case LawKind::kvpsi:
-      return "kvpsi";
-    case LawKind::avg10:
-      return "avg10";
-    case LawKind::none:
-      return "none";
-  }
-  return "unknown";
-}
-
-/// Ours first, then what it is compared with.
-inline constexpr std::array kLaws{LawKind::kvpsi, LawKind::avg10, LawKind::none};
 
 /// What a run cost. Less is better, but for tokens_decoded.
 struct Score {

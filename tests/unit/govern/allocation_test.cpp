@@ -3,6 +3,7 @@
 // executable is counted while a flag is up.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <new>
 
@@ -107,6 +108,31 @@ TEST(Allocation, ATurnOfTheGovernorAllocatesNothing) {
     actions += log.ticks.back().decision.actions.size();
   }
   EXPECT_GE(actions, 5u) << "the turns must have done something";
+}
+
+TEST(Allocation, ALawThatRemembersItselfAllocatesNothingEither) {
+  test::FakeMachine machine(test::MachineSettings{});
+  PlainPool kv(PoolKind::kv);
+  std::vector<MemoryPool*> pools = {&kv};
+  test::TickLog log;
+  GovernorOptions options;
+  // Larger than what a std::function keeps in itself.
+  options.law = [calls = std::array<std::uint64_t, 8>{}](
+                    const PolicyState& state, const Observation&, const PolicyConfig&) mutable {
+    Decided result;
+    result.state = state;
+    result.decision.id = ++calls[7];
+    return result;
+  };
+  Governor governor(options, machine, pools, machine, log);
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    allocations = 0;
+    counting = true;
+    governor.step();
+    counting = false;
+    EXPECT_EQ(allocations, 0u) << "in turn " << i;
+    EXPECT_EQ(log.ticks.back().decision.id, i) << "the law remembers its turns";
+  }
 }
 
 }  // namespace
