@@ -30,8 +30,7 @@ std::string simulate_text(const SimulateResults& results);
 
 /// One line of JSON, schema kvpsi.simulate/1: {schema, scenarios, seeds, simulated_s,
 /// wall_s, judged, violations: [{scenario, seed, checker, t_s, what, repeat}], scores: [{scenario,
-/// law,
-/// ...means}]}.
+/// law, ...means}], comparison: see compare_json()}.
 std::string simulate_json(const SimulateResults& results);
 
 /// The shipped scenarios as one line of JSON: [{name, title}].

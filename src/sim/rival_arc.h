@@ -2,17 +2,6 @@
 // The rival `arc`: how OpenZFS sizes its ARC (module/zfs/arc.c: arc_reap_cb_check, arc_reap_cb,
 // arc_reduce_target_size, arc_adapt; os/linux/zfs/arc_os.c: arc_set_sys_free). Pure. Next hop:
 // sim/laws.h.
-//
-// Published constants, taken as they are: the check runs once a second; arc_shrink_shift 7,
-// arc_no_grow_shift 5, arc_grow_retry 5 s (60 s in illumos, before OpenZFS), arc_kmem_cache_reap
-// _retry_ms 1000; arc_sys_free = 7.5 x low watermark + 1/32 of all memory.
-// Short of memory (available = free - arc_sys_free < 0): no growth for arc_grow_retry, reap at
-// once, and a second later size = min(size, used) - ((size - c_min) / 128 - available). No growth
-// either while available < size / 32.
-//
-// Mapped: the ARC -> live KV, arc_c_min -> kv_min_bytes, arc_c_max -> the whole cache, all memory
-// -> the machine or the tighter limit, reaping kmem caches -> releasing free pages and scratch.
-// Growth follows demand without a rate, as there.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +10,16 @@
 
 namespace kvpsi {
 
+/// Published constants, taken as they are: the check runs once a second; arc_shrink_shift 7,
+/// arc_no_grow_shift 5, arc_grow_retry 5 s (60 s in illumos, before OpenZFS),
+/// arc_kmem_cache_reap_retry_ms 1000; arc_sys_free = 7.5 x low watermark + 1/32 of all memory.
+/// Short of memory (available = free - arc_sys_free < 0): no growth for arc_grow_retry, reap at
+/// once, and a second later size = min(size, used) - ((size - c_min) / 128 - available). No growth
+/// either while available < size / 32.
+///
+/// Mapped: the ARC -> live KV, arc_c_min -> kv_min_bytes, arc_c_max -> the whole cache, all memory
+/// -> the machine or the tighter limit, reaping kmem caches -> releasing free pages and scratch.
+/// Growth follows demand without a rate, as there.
 class ArcLaw {
  public:
   Decided operator()(const PolicyState& state, const Observation& observation,

@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The rival `senpai`: Meta's Senpai (senpai.py; oomd's senpai plugin without immediate_backoff),
 // which squeezes a group until it feels a little stall. Pure. Next hop: sim/laws.h.
-//
-// Published constants, taken as they are: a tick of 1 s; pressure_ms 10 (the stall allowed between
-// two adjustments), interval 6 ticks between probes, max_probe 0.01, coeff_probe 10, max_backoff
-// 1.0, coeff_backoff 20. Probe: limit *= 1 - min((pressure / integral / 10)^2, 1) * 1 %. Back off
-// at once when integral > pressure: limit *= 1 + min((integral / pressure / 20)^2, 1).
-//
-// Mapped: memory.high -> the limit of the KV cache, which starts at what is resident; limit_min ->
-// kv_min_bytes, limit_max -> the whole cache. A probe releases free pages and scratch (what the
-// kernel would find cold first) and trims what is then over the limit. memory.high refuses no
-// growth but throttles it, which counts as stall there: a tick in which the cache grew over its
-// limit counts as one second of stall. KV that is dropped causes no fault later, so the squeeze
-// feels nothing of what it costs.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +9,17 @@
 
 namespace kvpsi {
 
+/// Published constants, taken as they are: a tick of 1 s; pressure_ms 10 (the stall allowed between
+/// two adjustments), interval 6 ticks between probes, max_probe 0.01, coeff_probe 10, max_backoff
+/// 1.0, coeff_backoff 20. Probe: limit *= 1 - min((pressure / integral / 10)^2, 1) * 1 %. Back off
+/// at once when integral > pressure: limit *= 1 + min((integral / pressure / 20)^2, 1).
+///
+/// Mapped: memory.high -> the limit of the KV cache, which starts at what is resident; limit_min ->
+/// kv_min_bytes, limit_max -> the whole cache. A probe releases free pages and scratch (what the
+/// kernel would find cold first) and trims what is then over the limit. memory.high refuses no
+/// growth but throttles it, which counts as stall there: a tick in which the cache grew over its
+/// limit counts as one second of stall. KV that is dropped causes no fault later, so the squeeze
+/// feels nothing of what it costs.
 class SenpaiLaw {
  public:
   Decided operator()(const PolicyState& state, const Observation& observation,
