@@ -11,8 +11,12 @@ NAME     a scenario is run under all laws, scored and compared
 RUN      $KVPSI simulate --scenario step_lossy --seeds 2 --law all
 EXPECT   /step_lossy +kvpsi/
 EXPECT   /step_lossy +avg10/
+EXPECT   /step_lossy +senpai/
+EXPECT   /step_lossy +arc/
+EXPECT   /step_lossy +cachelib/
 EXPECT   /step_lossy +none/
-EXPECT   kvpsi / avg10 stall: geometric mean
+EXPECT   /^kvpsi \/ +own stall +KV given up without need/
+EXPECT   /^avg10 +0\.[0-9]+ +0\.[0-9]+ step_lossy +0\.[0-9]+ +0\.[0-9]+ step_lossy +0 +[0-9]+ +[0-9]+$/
 EXPECT   /1 scenarios x 2 seeds, 0 violations/
 EXIT     0
 
@@ -20,6 +24,20 @@ NAME     the same as JSON
 RUN      $KVPSI simulate --scenario step_lossy --seeds 1 --json
 EXPECT   "schema":"kvpsi.simulate/1"
 EXPECT   "violations":[]
+EXIT     0
+
+NAME     the comparison as JSON, ours first
+RUN      $KVPSI simulate --scenario step_lossy --seeds 2 --law all --json
+EXPECT   "comparison":[{"law":"kvpsi","runs":2,"runs_killed":0
+EXPECT   {"law":"cachelib","runs":2
+EXPECT   "own_stall_ratio":{"mean":0.
+EXIT     0
+
+NAME     a rival alone is neither judged nor compared
+RUN      $KVPSI simulate --scenario step_lossy --seeds 1 --law arc
+EXPECT   /step_lossy +arc/
+EXPECT   not judged: only the law kvpsi makes promises
+REJECT   KV given up without need
 EXIT     0
 
 NAME     a scenario of one's own
@@ -40,7 +58,7 @@ EXIT     2
 
 NAME     no such law
 RUN      $KVPSI simulate --law magic
-EXPECT   /--law: 'magic' is none of all, kvpsi, avg10/
+EXPECT   /--law: 'magic' is none of all, kvpsi, avg10, senpai, arc, cachelib, none/
 EXIT     2
 
 NAME     a directory is no scenario

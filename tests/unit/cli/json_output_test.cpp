@@ -124,7 +124,11 @@ class JsonOutputPage : public testing::Test {
 TEST_F(JsonOutputPage, HoldsSimulate) {
   SimulateResults results{.seeds = 1, .wall_s = 0.5, .scenarios = {}};
   RunReport run{.seed = 1, .score = {}, .violations = {{"safety", 1.5, "what"}}};
-  results.scenarios.emplace_back("quiet").runs.push_back(run);
+  const RunReport rival{.seed = 1,
+                        .law = LawKind::avg10,
+                        .score = {.own_stall_s = 2, .kv_given_up_mib_s = 3},
+                        .violations = {}};
+  results.scenarios.emplace_back("quiet").runs = {run, rival};
   EXPECT_EQ(documented("kvpsi.simulate/1"), members_of({simulate_json(results)}));
   EXPECT_EQ(documented("list"), members_of({scenarios_json()}));
 }
