@@ -35,7 +35,6 @@ void ArcLaw::check(std::uint64_t now_us, std::int64_t available, Decision& decis
     no_grow_ = true;
     grow_us_ = now_us + kGrowRetryUs;
     reaped_us_ = checked_us_;
-    decision.level = Level::high;
     RivalCache::release(config, decision);
   } else if (Wide{available} < Wide{size_bytes_ >> kNoGrowShift}) {
     no_grow_ = true;
@@ -61,6 +60,7 @@ Decided ArcLaw::operator()(const PolicyState& state, const Observation& observat
   const std::uint64_t now_us = observation.sample.t_us;
   const std::int64_t available =
       saturate(Wide{memory->free_bytes} - arc_sys_free_bytes(memory->total_bytes));
+  if (available < 0) result.decision.level = Level::high;
   const std::uint64_t full = full_size(*kv, config);
   if (size_bytes_ == 0) size_bytes_ = full;
   if (reaped_us_ != 0 && !is_within(now_us, reaped_us_, kReapRetryUs)) {

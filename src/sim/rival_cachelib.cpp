@@ -20,15 +20,18 @@ constexpr std::uint64_t kMaxAdvisePercent = 20;
 /// An item that comes in evicts another at once there; four looks a second come near it.
 constexpr std::uint64_t kWakeUs = 250'000;
 
+std::uint64_t lower_limit(const RivalMemory& memory) {
+  return std::min(share_of(memory.total_bytes, kLowerShare), kLowerBytes);
+}
+
 }  // namespace
 
 void CachelibLaw::iterate(const RivalMemory& memory, const PoolView& kv, const PolicyConfig& config,
                           Decision& decision) {
-  const std::uint64_t lower = std::min(share_of(memory.total_bytes, kLowerShare), kLowerBytes);
+  const std::uint64_t lower = lower_limit(memory);
   const std::uint64_t upper = std::min(share_of(memory.total_bytes, kUpperShare), kUpperBytes);
   const std::uint64_t step = (upper - lower) * kPercentPerIteration / 100;
   if (Wide{memory.free_bytes} < Wide{lower}) {
-    decision.level = Level::high;
     RivalCache::release(config, decision);
     if (advised_bytes_ == 0) size_bytes_ = kv.live_bytes;
     const bool is_spent = Wide{advised_bytes_} * 100 > Wide{size_bytes_} * kMaxAdvisePercent;
@@ -45,6 +48,7 @@ Decided CachelibLaw::operator()(const PolicyState& state, const Observation& obs
   const auto memory = find_memory(observation.sample);
   cache_.settle(observation.outcomes);
   if (kv == nullptr || !memory || observation.paused) return result;
+  if (Wide{memory->free_bytes} < Wide{lower_limit(*memory)}) result.decision.level = Level::high;
   const std::uint64_t now_us = observation.sample.t_us;
   if (now_us < iterated_us_ || !is_within(now_us, iterated_us_, kPeriodUs)) {
     iterated_us_ = std::max<std::uint64_t>(now_us, 1);

@@ -34,6 +34,7 @@ TEST(ArcLaw, ReapsFirstAndShrinksByTheDeficitAndA128thASecondLater) {
   EXPECT_FALSE(drive.law.may_grow());
   drive.tick(500'000);
   EXPECT_TRUE(drive.last.actions.empty()) << "it waits for what reaping brings";
+  EXPECT_EQ(drive.last.level, Level::high) << "memory is short all the while";
   drive.tick(500'000);
   // From the 100 MiB in use, not from the target of 200 MiB.
   EXPECT_EQ(drive.trimmed(), 10 * kMiB + 200 * kMiB / 128);

@@ -29,6 +29,7 @@ TEST(CachelibLaw, GivesAwayAStepASecondBelowTheLowerLimit) {
   EXPECT_NEAR(static_cast<double>(drive.trimmed()), kStep, 2);
   drive.tick(500'000);
   EXPECT_EQ(drive.trimmed(), 0u) << "one iteration a second";
+  EXPECT_EQ(drive.last.level, Level::high) << "memory is short all the while";
   drive.tick(500'000);
   EXPECT_NEAR(static_cast<double>(drive.law.advised_bytes()), 2 * kStep, 4);
 }
