@@ -114,7 +114,7 @@ std::string compare_text(const SimulateResults& results) {
                         row.lost);
   }
   return text +
-         "ratios: ours / theirs, geometric mean over the scenarios in which theirs is not 0;\n"
+         "ratios: ours / theirs, geometric mean where theirs is at least 0.01;\n"
          "tokens: sum over the scenarios of the means of runs\n\n";
 }
 
