@@ -30,6 +30,7 @@ GovernorOptions make_governor_options(const RunOptions& options) {
   made.dry_run = !options.is_acting();
   made.policy.release_allowed = options.release;
   made.policy.trim_allowed = options.trim == TrimMode::eager;
+  made.policy.trim_for_room = options.trim == TrimMode::eager;
   made.policy.kv_min_bytes = options.kv_min_bytes;
   made.policy.kv_max_bytes = options.kv_max_bytes;
   if (!options.governor) {

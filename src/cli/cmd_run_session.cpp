@@ -77,6 +77,7 @@ Result<void> RunSession::attach() {
   options.keep = options_.keep;
   options.tail = options_.tail;
   options.min_prune = options_.min_prune;
+  options.trim_at_rest = true;  // nothing here reads the context's memory between decodes
   options.release = options_.release;
   if (options_.is_acting()) {
     options.kv_min_bytes = options_.kv_min_bytes;

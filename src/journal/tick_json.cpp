@@ -136,7 +136,9 @@ const Json* find_member(Reading& reading, const Json& json, std::string_view pat
 }
 
 /// Members that the first journals of this schema lack: absent means the default.
-bool is_later_member(std::string_view key) { return key == "hinted" || key == "peers_bytes"; }
+bool is_later_member(std::string_view key) {
+  return key == "hinted" || key == "peers_bytes" || key == "waiting_bytes";
+}
 
 template <class T>
 void read_member(Reading& reading, const Json& json, std::string_view path, std::string_view key,

@@ -39,7 +39,11 @@ struct GovernOptions {
   std::uint32_t min_prune = 64;    ///< a trim drops at least this many tokens or none
   std::uint64_t kv_min_bytes = 0;  ///< trim leaves at least this much live KV; 0 = no floor
   std::uint64_t kv_max_bytes = 0;  ///< cap on live KV for kv_cells_left and make_room; 0 = none
-  bool release = true;             ///< false: never hand pages back (trim is seq_rm alone)
+  /// Between decodes only wrapped calls touch the context's memory, so that the governor may trim
+  /// it then: an engine at rest comes to no safe point of its own. A server that reads positions
+  /// unguarded cannot promise that.
+  bool trim_at_rest = false;
+  bool release = true;  ///< false: never hand pages back (trim is seq_rm alone)
 };
 
 /// Whether pages of the real KV buffer come back. `what` is one clause for people.

@@ -3,7 +3,8 @@
 // point. The wraps call in here. Who may do what, when:
 //   release of free KV pages   any safe point, or any thread while no decode runs
 //   release of scratch         not inside a decode
-//   trim                       inference thread, inside the decode call, before the real one
+//   trim                       inference thread, inside the decode call, before the real one; any
+//                              thread while no decode runs, where the host allows it
 // Next hops: wraps.cpp (callers), gated_pool.h (requests of the governor).
 #pragma once
 

@@ -163,7 +163,8 @@ PoolView KvPool::look() {
 }
 
 bool KvPool::is_allowed(Verb verb, Moment moment) const {
-  return verb == Verb::release || moment == Moment::before_decode;
+  return verb == Verb::release || moment == Moment::before_decode ||
+         (moment == Moment::at_rest && options_.trim_at_rest);
 }
 
 int KvPool::refusal(Verb verb) const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Trim: drops the middle of sequences for good, by the real llama_memory_seq_rm, leaving a gap in
-// the positions (never a shift: that would rewrite, and commit, every cell). Only on the inference
-// thread while no decode runs. Next hop: evict/sinks_window.h chooses.
+// the positions (never a shift: that would rewrite, and commit, every cell). Only while no decode
+// runs, with the engine's mutex held. Next hop: evict/sinks_window.h chooses.
 #pragma once
 
 #include <cstdint>

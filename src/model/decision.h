@@ -37,6 +37,7 @@ enum class Reason : std::uint8_t {
   first_sign,   ///< first stall: release everything that costs nothing
   level_entry,  ///< a higher level was entered: release again
   need,         ///< measured need asks for a sized step
+  room,         ///< new work waits, and may push out older context
   cap,          ///< the KV cache is over --kv-max
   asked,        ///< a person or program asked to give memory back now
   blanking,     ///< waiting for the effect of the last step
@@ -61,6 +62,8 @@ constexpr std::string_view name(Reason reason) {
       return "level_entry";
     case Reason::need:
       return "need";
+    case Reason::room:
+      return "room";
     case Reason::cap:
       return "cap";
     case Reason::asked:

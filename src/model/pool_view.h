@@ -40,10 +40,11 @@ struct PoolView {
   std::uint64_t releasable_bytes = 0;  ///< resident, not live: back without loss (rung 0)
   std::uint64_t spillable_bytes = 0;   ///< live but idle: back by writing it to disk
   std::uint64_t trimmable_bytes = 0;   ///< live, may be dropped for good under --trim
-  std::uint64_t cells_total = 0;       ///< KV only
-  std::uint64_t cells_live = 0;        ///< KV only
-  std::uint64_t bytes_per_cell = 0;    ///< KV only: one token over all layers, K and V
-  std::uint64_t granule_bytes = 0;     ///< the least that can come back: one page a tensor
+  std::uint64_t waiting_bytes = 0;   ///< the least that lets work go on which the budget holds back
+  std::uint64_t cells_total = 0;     ///< KV only
+  std::uint64_t cells_live = 0;      ///< KV only
+  std::uint64_t bytes_per_cell = 0;  ///< KV only: one token over all layers, K and V
+  std::uint64_t granule_bytes = 0;   ///< the least that can come back: one page a tensor
 
   bool operator==(const PoolView&) const = default;
 };
@@ -72,6 +73,8 @@ void visit_fields(Visitor&& visit, V& v)
   visit(Field{"releasable_bytes", "bytes", "in memory without need"}, v.releasable_bytes);
   visit(Field{"spillable_bytes", "bytes", "idle, could go to disk"}, v.spillable_bytes);
   visit(Field{"trimmable_bytes", "bytes", "could be dropped for good"}, v.trimmable_bytes);
+  visit(Field{"waiting_bytes", "bytes", "wanted by work that the budget holds back"},
+        v.waiting_bytes);
   visit(Field{"cells_total", "1", "KV cells"}, v.cells_total);
   visit(Field{"cells_live", "1", "KV cells that hold a token"}, v.cells_live);
   visit(Field{"bytes_per_cell", "bytes", "one token over all layers"}, v.bytes_per_cell);

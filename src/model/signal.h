@@ -13,7 +13,13 @@
 namespace kvpsi {
 
 /// Where the pressure is, as far as the counters tell.
-enum class Origin : std::uint8_t { none, own, parent, system };
+enum class Origin : std::uint8_t {
+  none,
+  own,     ///< we stall ourselves
+  limit,   ///< others stall under the limit that we share with them, and it is being hit
+  parent,  ///< others in the group above us, for reasons of their own
+  system,  ///< others on the machine
+};
 
 constexpr std::string_view name(Origin origin) {
   switch (origin) {
@@ -21,6 +27,8 @@ constexpr std::string_view name(Origin origin) {
       return "none";
     case Origin::own:
       return "own";
+    case Origin::limit:
+      return "limit";
     case Origin::parent:
       return "parent";
     case Origin::system:
@@ -28,6 +36,9 @@ constexpr std::string_view name(Origin origin) {
   }
   return "unknown";
 }
+
+/// Whether what we give up relieves it: we are the victim, or share the limit that makes victims.
+constexpr bool is_ours(Origin origin) { return origin == Origin::own || origin == Origin::limit; }
 
 /// The fused reading. Stall shares are 0..1 of wall time; byte rates are bytes a second.
 struct Signal {

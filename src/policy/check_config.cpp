@@ -50,7 +50,6 @@ constexpr Pair kNotAbove[] = {
     {"leave_critical_full", "critical_full"},
     {"quiet_some", "stress_some"},
     {"futile_hold_min_us", "futile_hold_max_us"},
-    {"grow_hold_us", "grow_hold_max_us"},
     {"grow_wary_share", "grow_share"},
 };
 

@@ -19,6 +19,7 @@ struct PolicyConfig {
   // What is asked of us.
   bool release_allowed = true;
   bool trim_allowed = false;
+  bool trim_for_room = false;
   std::uint64_t kv_min_bytes = 0;
   std::uint64_t kv_max_bytes = 0;  ///< 0 = no cap
   double cap_slack_share = 0.0625;
@@ -37,6 +38,7 @@ struct PolicyConfig {
   double slope_floor_bytes_per_s = 1.0 * static_cast<double>(kMiB);
 
   // Reserves: headroom to keep (low) and to aim for (high).
+  std::uint64_t own_text_most_bytes = 16 * kMiB;
   double system_reserve_low_share = 0.04;
   double system_reserve_high_share = 0.08;
   std::uint64_t reserve_low_bytes = 256 * kMiB;
@@ -53,6 +55,7 @@ struct PolicyConfig {
   double stress_some = 0.01;
   double high_time_to_empty_s = 2.5;
   double critical_time_to_empty_s = 0.75;
+  double drain_time_to_empty_s = 10;
   double leave_elevated_some = 0.01;
   double leave_high_some = 0.02;
   double leave_critical_full = 0.005;
@@ -81,15 +84,16 @@ struct PolicyConfig {
   std::uint64_t futile_hold_max_us = 60'000'000;
 
   // Growing back.
-  std::uint64_t grow_hold_us = 15'000'000;
-  std::uint64_t grow_hold_max_us = 600'000'000;
+  std::uint64_t grow_hold_us = 5'000'000;
+  std::uint64_t grow_again_us = 60'000'000;
   std::uint64_t grow_period_us = 1'000'000;
   double grow_some = 0.001;
-  double grow_share = 0.0625;
-  double grow_wary_share = 0.01;
+  double grow_share = 0.125;
+  double grow_wary_share = 0.02;
   std::uint64_t relapse_us = 10'000'000;
   double bad_share = 0.75;
   std::uint64_t bad_for_us = 600'000'000;
+  double budget_least_share = 0.0625;
 
   // Tidying without pressure.
   std::uint64_t tidy_min_bytes = 4 * kMiB;
@@ -116,6 +120,7 @@ template <class Visitor, class C>
 void visit_seeing_fields(Visitor& visit, C& c) {
   visit(Field{"release_allowed", "bool", "free pages may be returned"}, c.release_allowed);
   visit(Field{"trim_allowed", "bool", "context may be dropped for good"}, c.trim_allowed);
+  visit(Field{"trim_for_room", "bool", "also to make room for new work"}, c.trim_for_room);
   visit(Field{"kv_min_bytes", "bytes", "live KV never trimmed below this"}, c.kv_min_bytes);
   visit(Field{"kv_max_bytes", "bytes", "cap of live KV, 0 = none"}, c.kv_max_bytes);
   visit(Field{"cap_slack_share", "1", "a cap step ends this far below it"}, c.cap_slack_share);
@@ -135,6 +140,8 @@ void visit_seeing_fields(Visitor& visit, C& c) {
   visit(Field{"slope_floor_bytes_per_s", "bytes/s", "slower losses are noise"},
         c.slope_floor_bytes_per_s);
 
+  visit(Field{"own_text_most_bytes", "bytes", "most taken for the program's own text"},
+        c.own_text_most_bytes);
   visit(Field{"system_reserve_low_share", "1", "of the machine, to keep"},
         c.system_reserve_low_share);
   visit(Field{"system_reserve_high_share", "1", "of the machine, to aim for"},
@@ -162,6 +169,8 @@ void visit_level_fields(Visitor& visit, C& c) {
         c.high_time_to_empty_s);
   visit(Field{"critical_time_to_empty_s", "s", "time to empty that enters critical"},
         c.critical_time_to_empty_s);
+  visit(Field{"drain_time_to_empty_s", "s", "the same below the lower reserve: a sign of its own"},
+        c.drain_time_to_empty_s);
   visit(Field{"leave_elevated_some", "1", "elevated ends below this"}, c.leave_elevated_some);
   visit(Field{"leave_high_some", "1", "high ends below this"}, c.leave_high_some);
   visit(Field{"leave_critical_full", "1", "critical ends below this"}, c.leave_critical_full);
@@ -211,16 +220,20 @@ void visit_step_fields(Visitor& visit, C& c) {
 
 template <class Visitor, class C>
 void visit_growth_fields(Visitor& visit, C& c) {
-  visit(Field{"grow_hold_us", "us", "time in calm before the budget grows"}, c.grow_hold_us);
-  visit(Field{"grow_hold_max_us", "us", "longest hold, each relapse doubles"}, c.grow_hold_max_us);
+  visit(Field{"grow_hold_us", "us", "time without pressure before the budget grows"},
+        c.grow_hold_us);
+  visit(Field{"grow_again_us", "us", "the same after pressure this soon after growth"},
+        c.grow_again_us);
   visit(Field{"grow_period_us", "us", "between two growth steps"}, c.grow_period_us);
-  visit(Field{"grow_some", "1", "stall share of 10 s that forbids growth"}, c.grow_some);
+  visit(Field{"grow_some", "1", "stall share of 2 s that forbids growth"}, c.grow_some);
   visit(Field{"grow_share", "1", "of the whole cache, one growth step"}, c.grow_share);
   visit(Field{"grow_wary_share", "1", "the same near the size that hurt"}, c.grow_wary_share);
   visit(Field{"relapse_us", "us", "pressure this soon after a growth step is its fault"},
         c.relapse_us);
   visit(Field{"bad_share", "1", "of the size that hurt: growth is wary from here"}, c.bad_share);
   visit(Field{"bad_for_us", "us", "how long that size is remembered"}, c.bad_for_us);
+  visit(Field{"budget_least_share", "1", "of the whole cache, always allowed"},
+        c.budget_least_share);
 }
 
 }  // namespace detail

@@ -113,12 +113,14 @@ double stall_share(std::uint64_t stall_us, const Point& base, const Point& now,
   return std::min(1.0, static_cast<double>(stall_us) / static_cast<double>(span_us));
 }
 
-/// We are the victim when our own share is at least four fifths of the worst.
-Origin find_origin(const Stall& stall) {
+/// We are the victim when our own share is at least four fifths of the worst. Others that stall
+/// beside us are victims of what we hold too while the limit that we share is being hit.
+Origin find_origin(const Stall& stall, const Reclaim& reclaim) {
   const std::uint64_t most = stall.most();
   if (most == 0) return Origin::none;
   if (Wide{stall.own_us} * 5 >= Wide{most} * 4) return Origin::own;
-  return stall.parent_us == most ? Origin::parent : Origin::system;
+  if (stall.parent_us < most) return Origin::system;
+  return reclaim.limit ? Origin::limit : Origin::parent;
 }
 
 double span_s(const Point& base, const Point& now) {
@@ -164,12 +166,22 @@ void add_stall(Signal& signal, const PolicyState& state, const Point& now, const
     signal.some_fast = stall_share(some.most(), *base, now, config.fast_window_us);
     signal.full_fast =
         stall_share(measure_full(*base, now, reclaim).most(), *base, now, config.fast_window_us);
-    signal.origin = find_origin(some);
+    signal.origin = find_origin(some, reclaim);
   }
   if (const Point* base = find_base(state, minus(now.t_us, config.slow_window_us), 0)) {
     signal.some_slow =
         stall_share(measure_some(*base, now, reclaim).most(), *base, now, config.slow_window_us);
   }
+}
+
+/// The program's text and libraries are read with every token but declared by nobody; what was
+/// mapped at rest tells their size. More than that was read once, to load the model.
+void note_own_files(PolicyState& state, const Sample& sample, const PolicyConfig& config) {
+  const std::uint64_t most = sample.own_file_wanted_bytes + config.own_text_most_bytes;
+  if (sample.own_file_wanted_bytes != state.own_file_wanted_bytes) state.own_file_most_bytes = 0;
+  state.own_file_wanted_bytes = sample.own_file_wanted_bytes;
+  state.own_file_most_bytes =
+      std::max(state.own_file_most_bytes, std::min(sample.own_file_bytes, most));
 }
 
 void remember(PolicyState& state, const Point& point) {
@@ -188,7 +200,8 @@ void remember(PolicyState& state, const Point& point) {
 }  // namespace
 
 Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config) {
-  const Room room = measure_room(sample, config);
+  note_own_files(state, sample, config);
+  const Room room = measure_room(sample, state.own_file_most_bytes, config);
   const Point now = make_point(sample, room);
   if (state.has_previous && !continues(state.previous, now, config.sample_gap_us)) {
     state.history.clear();

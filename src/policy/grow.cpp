@@ -19,53 +19,64 @@ std::uint64_t full_bytes(const PoolView& kv, const PolicyConfig& config) {
   return config.kv_max_bytes == 0 ? all : std::min(all, config.kv_max_bytes);
 }
 
-/// Live KV and the headroom above the upper reserve, without what others will take meanwhile.
-std::uint64_t fitting_bytes(const PoolView& kv, const Signal& signal, const PolicyConfig& config) {
+/// Live KV and the headroom above the upper reserve, without what others will take meanwhile. While
+/// it is bad, the page cache of others in the group counts as used: they want it back.
+std::uint64_t fitting_bytes(const PolicyState& state, const PoolView& kv, const Signal& signal,
+                            const PolicyConfig& config) {
   const double loss = std::max(0.0, -signal.foreign_slope) * config.horizon_s;
+  const double others =
+      state.level >= Level::high ? static_cast<double>(state.previous.others_file_bytes) : 0.0;
   const double room = static_cast<double>(signal.headroom_bytes) -
-                      static_cast<double>(signal.reserve_high_bytes) - loss;
+                      static_cast<double>(signal.reserve_low_bytes) - loss - others;
   return to_bytes(static_cast<double>(kv.live_bytes) + std::max(0.0, room));
 }
 
-/// The longer the more often growing brought the pressure back; +-20 % keep several governed
-/// processes from growing together.
-std::uint64_t hold_us(const PolicyState& state, const PolicyConfig& config) {
-  std::uint64_t hold = config.grow_hold_us;
-  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(state.relapses, 32); ++i) {
-    hold = std::min(hold, config.grow_hold_max_us / 2) * 2;
+/// Growth that pressure has undone within a minute would come back as flapping at the pace of the
+/// hold, so it waits a minute.
+bool is_undone(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
+  // Give or take a fifth, so that several governed processes do not grow together.
+  const double jitter = 1 + 0.2 * Prng(state.undone_us).unit();
+  return is_within(now_us, state.undone_us, share_of(config.grow_again_us, jitter));
+}
+
+bool is_held(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
+  const double jitter = 0.8 + 0.4 * Prng(state.pressed_us).unit();
+  return is_within(now_us, state.pressed_us, share_of(config.grow_hold_us, jitter)) ||
+         is_undone(state, now_us, config);
+}
+
+/// Pressure very soon after a growth step, with that size in use: the size is to blame, and is
+/// remembered.
+void note_relapse(PolicyState& state, const PoolView& kv, std::uint64_t now_us,
+                  const PolicyConfig& config) {
+  const bool in_use = kv.live_bytes >= share_of(state.grown_to_bytes, config.bad_share);
+  const bool soon = is_within(now_us, state.grown_us, config.relapse_us);
+  if (!in_use || !soon || state.bad_us > state.grown_us) return;
+  state.bad_bytes = kv.live_bytes;
+  state.bad_us = std::max<std::uint64_t>(now_us, 1);
+}
+
+/// Only downwards. A budget that the memory measured now does not bear is none.
+void tighten(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint64_t now_us,
+             const PolicyConfig& config) {
+  const std::uint64_t full = full_bytes(kv, config);
+  const std::uint64_t least =
+      std::max(config.kv_min_bytes, share_of(full, config.budget_least_share));
+  const std::uint64_t fits = fitting_bytes(state, kv, signal, config);
+  const std::uint64_t wanted = std::max({fits, kv.live_bytes, std::min(least, full)});
+  const std::uint64_t before = state.is_bounded ? state.budget_bytes : full;
+  if (wanted >= before) return;
+  const bool turns = is_within(now_us, state.grown_us, config.grow_again_us);
+  if (turns && state.undone_us <= state.grown_us) {
+    state.undone_us = std::max<std::uint64_t>(now_us, 1);
   }
-  const double jitter = 0.8 + 0.4 * Prng(state.above_calm_us).unit();
-  return share_of(std::min(hold, config.grow_hold_max_us), jitter);
-}
-
-/// Pressure soon after a growth step: growing was wrong, and this size is remembered.
-void note_relapse(PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
-  if (!is_within(now_us, state.grown_us, config.relapse_us)) return;
-  state.bad_bytes = state.grown_to_bytes;
-  state.relapsed_us = std::max<std::uint64_t>(now_us, 1);
-  ++state.relapses;
-  state.grown_us = 0;
-}
-
-void cut(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint64_t now_us,
-         const PolicyConfig& config) {
-  note_relapse(state, now_us, config);
-  const bool starts = !state.is_bounded;
-  state.above_calm_us = std::max<std::uint64_t>(now_us, 1);
-  // While it is as bad as that, the page cache of others counts as used: they want it back.
-  const std::uint64_t others =
-      state.level >= Level::high ? state.previous.others_file_bytes : std::uint64_t{0};
-  const std::uint64_t room =
-      std::max(kv.live_bytes, minus(fitting_bytes(kv, signal, config), others));
-  const std::uint64_t wanted = std::max(room, config.kv_min_bytes);
-  state.budget_bytes = starts ? wanted : std::min(state.budget_bytes, wanted);
-  state.is_bounded = state.budget_bytes < full_bytes(kv, config);
+  state.budget_bytes = wanted;
+  state.is_bounded = true;
 }
 
 bool may_grow(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
               const PolicyConfig& config) {
-  return signal.some_slow < config.grow_some &&
-         !is_within(now_us, state.above_calm_us, hold_us(state, config)) &&
+  return signal.some_fast < config.grow_some && !is_held(state, now_us, config) &&
          !is_within(now_us, state.grown_us, config.grow_period_us);
 }
 
@@ -75,16 +86,18 @@ void grow(PolicyState& state, const Signal& signal, const PoolView& kv, std::uin
   const std::uint64_t least = std::max<std::uint64_t>(kv.granule_bytes, 1);
   std::uint64_t step = std::max(share_of(full, config.grow_share), least);
   const std::uint64_t wary_from = share_of(state.bad_bytes, config.bad_share);
-  if (state.bad_bytes != 0 && state.budget_bytes >= wary_from) {
+  if (state.budget_bytes < wary_from) {
+    step = std::min(step, std::max(wary_from - state.budget_bytes, least));
+  } else if (state.budget_bytes < state.bad_bytes) {  // beyond it, it does not hurt any more
     step = std::max(share_of(full, config.grow_wary_share), least);
-  } else if (state.bad_bytes != 0) {
-    step = std::min(step, std::max(minus(wary_from, state.budget_bytes), least));
   }
-  const std::uint64_t fits = fitting_bytes(kv, signal, config);
+  const std::uint64_t fits = fitting_bytes(state, kv, signal, config);
   // A running answer may have gone past the budget: what is there and fits is no growth.
   const std::uint64_t base = std::max(state.budget_bytes, std::min(kv.live_bytes, fits));
   const std::uint64_t next = base > fits || fits - base < step ? fits : base + step;
-  if (next <= state.budget_bytes && state.budget_bytes < full) return;
+  // A little more is not worth a change of direction.
+  if (next < full && next < state.budget_bytes + std::min(step, share_of(full, config.grow_share)))
+    return;
   state.budget_bytes = std::max(state.budget_bytes, next);
   state.grown_us = std::max<std::uint64_t>(now_us, 1);
   state.grown_to_bytes = state.budget_bytes;
@@ -92,10 +105,7 @@ void grow(PolicyState& state, const Signal& signal, const PoolView& kv, std::uin
 }
 
 void forget(PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
-  if (state.relapses == 0 || is_within(now_us, state.relapsed_us, config.bad_for_us)) return;
-  state.relapses /= 2;
-  state.bad_bytes = 0;
-  state.relapsed_us = std::max<std::uint64_t>(now_us, 1);
+  if (!is_within(now_us, state.bad_us, config.bad_for_us)) state.bad_bytes = 0;
 }
 
 }  // namespace
@@ -106,13 +116,24 @@ std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& sig
   const PoolView* kv = find_pool(pools, PoolKind::kv);
   if (kv == nullptr) return std::nullopt;
   forget(state, now_us, config);
-  if (state.level > Level::calm) {
-    cut(state, signal, *kv, now_us, config);
-  } else if (state.is_bounded && may_grow(state, signal, now_us, config)) {
+  const bool recent =
+      is_within(now_us, std::max(state.last_stall_us, state.last_sign_us), config.recent_stall_us);
+  const bool low = Wide{signal.headroom_bytes} < Wide{signal.reserve_low_bytes};
+  if (state.level > Level::calm && (recent || low)) {
+    note_relapse(state, *kv, now_us, config);
+    state.pressed_us = std::max<std::uint64_t>(now_us, 1);
+    tighten(state, signal, *kv, now_us, config);
+  }
+  if (state.is_bounded && may_grow(state, signal, now_us, config)) {
     grow(state, signal, *kv, now_us, config);
   }
   if (!state.is_bounded) return std::nullopt;
   return state.budget_bytes;
+}
+
+bool will_grow(const PolicyState& state, const Signal& signal, const PoolView& kv,
+               std::uint64_t bytes, std::uint64_t now_us, const PolicyConfig& config) {
+  return Wide{fitting_bytes(state, kv, signal, config)} >= Wide{kv.live_bytes} + bytes;
 }
 
 }  // namespace kvpsi

@@ -22,4 +22,9 @@ std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& sig
                                            const PoolViews& pools, std::uint64_t now_us,
                                            const PolicyConfig& config);
 
+/// Whether the budget is about to leave room for so much more than is live: it fits, and no growth
+/// was undone of late.
+bool will_grow(const PolicyState& state, const Signal& signal, const PoolView& kv,
+               std::uint64_t bytes, std::uint64_t now_us, const PolicyConfig& config);
+
 }  // namespace kvpsi

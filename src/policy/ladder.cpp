@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "policy/arith.h"
+#include "policy/grow.h"
 #include "policy/steps.h"
 
 namespace kvpsi {
@@ -117,6 +118,14 @@ bool choose_cap(PolicyState& state, const Situation& s, Decision& decision) {
   return true;
 }
 
+/// Whether a loss of all that is possible would still not be felt. Measured by what is missing to
+/// the lower reserve: the upper one is comfort, and bigger than many a cache.
+bool is_too_little(const Situation& s, std::uint64_t need_bytes, double possible_bytes) {
+  const std::uint64_t comfort = minus(s.signal.reserve_high_bytes, s.signal.reserve_low_bytes);
+  const std::uint64_t missing = need_bytes > comfort ? need_bytes - comfort : need_bytes;
+  return possible_bytes < static_cast<double>(missing) * s.config.least_share_of_need;
+}
+
 /// Lossy steps, at high and critical only, while the pressure goes on. Returns whether there was
 /// pressure to speak of, so that the turn is not one at rest.
 bool choose_trim(PolicyState& state, const Situation& s, Decision& decision) {
@@ -141,10 +150,31 @@ bool choose_trim(PolicyState& state, const Situation& s, Decision& decision) {
   const std::uint64_t floor = floor_bytes(s.config);
   const double possible =
       static_cast<double>(droppable_bytes(*kv, floor)) + static_cast<double>(coming);
-  if (possible < static_cast<double>(decision.need_bytes) * s.config.least_share_of_need) {
-    return explain(Reason::too_little);
-  }
+  if (is_too_little(s, decision.need_bytes, possible)) return explain(Reason::too_little);
   ask_trim(state, s, size_step(decision.need_bytes, coming, *kv, floor), Reason::need, decision);
+  return true;
+}
+
+/// Work that the budget holds back pushes out older context, where that is what was asked for: an
+/// engine at rest beside a full cache gains nobody anything. Only if it then goes on.
+bool choose_room(PolicyState& state, const Situation& s, Decision& decision) {
+  const PoolView* kv = find_pool(s.observation.pools, PoolKind::kv);
+  if (!s.config.trim_for_room || !state.is_bounded || kv == nullptr || kv->waiting_bytes == 0) {
+    return false;
+  }
+  const Wide wanted = Wide{kv->live_bytes} + kv->waiting_bytes;
+  if (wanted <= state.budget_bytes) return false;
+  const std::uint64_t now_us = s.observation.sample.t_us;
+  if (will_grow(state, s.signal, *kv, kv->waiting_bytes, now_us, s.config)) return false;
+  const auto missing = static_cast<std::uint64_t>(wanted - state.budget_bytes);
+  const std::uint64_t floor = floor_bytes(s.config);
+  if (missing > droppable_bytes(*kv, floor)) return false;
+  const Reason obstacle = find_obstacle(state, s, *kv, false);
+  if (obstacle != Reason::at_rest) {
+    if (decision.actions.empty()) decision.reason = obstacle;
+    return true;
+  }
+  ask_trim(state, s, size_step(missing, 0, *kv, floor), Reason::room, decision);
   return true;
 }
 
@@ -180,6 +210,7 @@ void choose_rungs(PolicyState& state, const Situation& s, Decision& decision) {
   choose_release(state, s, decision);
   if (choose_cap(state, s, decision)) return;
   if (choose_trim(state, s, decision)) return;
+  if (choose_room(state, s, decision)) return;
   if (decision.reason == Reason::at_rest) choose_tidy(state, s, decision);
 }
 

@@ -13,9 +13,10 @@ namespace {
 
 constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
 
-/// Whether the stall is our own, and caused by the limit that the headroom was measured against.
+/// Whether the stall is ours to relieve, and caused by the limit that the headroom was measured
+/// against.
 bool is_stalled_by_limit(const PolicyState& state, const Signal& signal, double least_some) {
-  return signal.origin == Origin::own && signal.reclaim_active && signal.some_fast >= least_some &&
+  return is_ours(signal.origin) && signal.reclaim_active && signal.some_fast >= least_some &&
          state.previous.scope == Scope::group;
 }
 
@@ -40,6 +41,18 @@ std::uint64_t find_others_file(const PolicyState& state, const Signal& signal,
   return std::min(least, share_of(signal.reserve_high_bytes, config.others_max_reserves));
 }
 
+/// More headroom than this is taken for real whatever the stall: a neighbour may stall over files
+/// of its own. The longer it goes on, the less that is an excuse.
+double find_believed(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
+                     const PolicyConfig& config) {
+  const double believed =
+      static_cast<double>(signal.reserve_high_bytes) * config.unseen_max_reserves;
+  if (signal.some_fast < config.high_some) return believed;
+  const double windows = static_cast<double>(minus(now_us, state.sign_since_us)) /
+                         static_cast<double>(std::max<std::uint64_t>(config.fast_window_us, 1));
+  return believed * std::max(1.0, windows);
+}
+
 double aim_bytes(const PolicyState& state, const Signal& signal, const PolicyConfig& config) {
   double aim = static_cast<double>(signal.reserve_high_bytes);
   const std::uint64_t failed = minus(state.effective_steps, 1);
@@ -58,10 +71,8 @@ void learn_unseen(PolicyState& state, const Signal& signal, std::uint64_t now_us
   const bool early = is_within(now_us, state.sign_since_us, config.blanking_us) ||
                      !is_effect_known(state, signal, now_us, config) || state.trim.decision_id != 0;
   if (early || !is_stalled_by_limit(state, signal, config.unseen_some)) return;
-  const double believed =
-      static_cast<double>(signal.reserve_high_bytes) * config.unseen_max_reserves;
   const double left = static_cast<double>(signal.headroom_bytes);
-  if (left > believed) return;
+  if (left > find_believed(state, signal, now_us, config)) return;
   state.unseen_bytes =
       std::max(to_bytes(std::max(0.0, left)), find_others_file(state, signal, config));
 }

@@ -66,8 +66,10 @@ bool has_limit(const Sample& sample) {
 
 }  // namespace
 
-Room measure_room(const Sample& sample, const PolicyConfig& config) {
-  const std::uint64_t kept = std::max(sample.own_file_bytes, sample.own_file_wanted_bytes);
+Room measure_room(const Sample& sample, std::uint64_t own_file_most_bytes,
+                  const PolicyConfig& config) {
+  const std::uint64_t kept =
+      std::max({sample.own_file_bytes, sample.own_file_wanted_bytes, own_file_most_bytes});
   Room room;
   if (sample.mem_available_bytes) room = measure_system(sample, kept, config);
   if (has_limit(sample)) {

@@ -30,6 +30,7 @@ struct Room {
 /// Machine: MemAvailable - max(own_file, own_file_wanted). Group: limit - usage + page cache of the
 /// group - the same maximum, less the part of our file pages that cannot be charged there (more of
 /// them are resident than the group has). Scope::none where the sample has neither.
-Room measure_room(const Sample& sample, const PolicyConfig& config);
+Room measure_room(const Sample& sample, std::uint64_t own_file_most_bytes,
+                  const PolicyConfig& config);
 
 }  // namespace kvpsi

@@ -30,6 +30,8 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.decisions);
   hash.add(s.history_digest);
   hash.add(s.history.size());
+  hash.add(s.own_file_wanted_bytes);
+  hash.add(s.own_file_most_bytes);
   hash.add(s.has_previous);
   add_to_hash(hash, s.previous);
   hash.add(s.level);
@@ -59,12 +61,12 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.last_tidy_us);
   hash.add(s.is_bounded);
   hash.add(s.budget_bytes);
-  hash.add(s.above_calm_us);
+  hash.add(s.pressed_us);
   hash.add(s.grown_us);
   hash.add(s.grown_to_bytes);
-  hash.add(s.relapses);
-  hash.add(s.relapsed_us);
+  hash.add(s.undone_us);
   hash.add(s.bad_bytes);
+  hash.add(s.bad_us);
   return hash.value();
 }
 

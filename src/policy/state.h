@@ -62,7 +62,9 @@ struct PolicyState {
   Ring<Point, kHistoryPoints> history;
   Point previous;
   bool has_previous = false;
-  std::uint64_t history_digest = 0;  ///< stands for the history in state_hash
+  std::uint64_t history_digest = 0;         ///< stands for the history in state_hash
+  std::uint64_t own_file_wanted_bytes = 0;  ///< as last declared
+  std::uint64_t own_file_most_bytes = 0;    ///< most that was mapped since, text included
 
   // levels
   Level level = Level::calm;
@@ -98,14 +100,14 @@ struct PolicyState {
   std::uint64_t last_tidy_us = 0;
 
   // growth
-  bool is_bounded = false;          ///< a budget holds
-  std::uint64_t budget_bytes = 0;   ///< most live KV that new work may fill, if bounded
-  std::uint64_t above_calm_us = 0;  ///< last time the level was above calm, 0 = never
-  std::uint64_t grown_us = 0;       ///< last growth step, 0 = none since the last relapse
+  bool is_bounded = false;         ///< a budget holds
+  std::uint64_t budget_bytes = 0;  ///< most live KV that new work may fill, if bounded
+  std::uint64_t pressed_us = 0;    ///< last turn of pressure above calm, 0 = never
+  std::uint64_t grown_us = 0;      ///< last growth step, 0 = none since the last relapse
   std::uint64_t grown_to_bytes = 0;
-  std::uint64_t relapses = 0;     ///< times growing brought the pressure back
-  std::uint64_t relapsed_us = 0;  ///< the last of them, or when one was forgiven
-  std::uint64_t bad_bytes = 0;    ///< the size that hurt, 0 = none known
+  std::uint64_t undone_us = 0;  ///< when pressure last cut what had grown, 0 = never
+  std::uint64_t bad_bytes = 0;  ///< the size that hurt, 0 = none known
+  std::uint64_t bad_us = 0;     ///< when it did, 0 = never
 };
 
 static_assert(std::is_trivially_copyable_v<PolicyState>);

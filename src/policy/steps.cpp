@@ -115,7 +115,7 @@ bool is_effect_known(const PolicyState& state, const Signal& signal, std::uint64
   const bool fresh = is_within(now_us, state.step_end_us, config.blanking_us) ||
                      is_within(now_us, state.trim_asked_us, config.blanking_us) ||
                      state.trim_asked_us > state.step_end_us;
-  return !fresh && state.effective_steps <= 1 && signal.origin == Origin::own &&
+  return !fresh && state.effective_steps <= 1 && is_ours(signal.origin) &&
          signal.some_fast >= config.still_some;
 }
 

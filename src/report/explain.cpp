@@ -175,6 +175,9 @@ std::string explain_reason(const Tick& tick) {
       return fmt::format("level {} was entered: {}", name(tick.decision.level), situation(signal));
     case Reason::need:
       return fmt::format("{} is needed: {}", need, situation(signal));
+    case Reason::room:
+      return fmt::format("new work waits for room that the budget does not give beside {} live",
+                         live_kv(tick));
     case Reason::cap:
       return fmt::format("the live KV cache ({}) is over its cap (--kv-max)", live_kv(tick));
     case Reason::asked:

@@ -20,14 +20,17 @@ class StabilityChecker final : public Checker {
     t_s_ = static_cast<double>(now.scenario_us) * 1e-6;
     const std::uint64_t budget = now.budget_bytes;
     if (budget == budget_) return;
-    const bool rises = budget > budget_;
+    const auto direction = budget > budget_ ? Direction::up : Direction::down;
     budget_ = budget;
-    turn(rises);
+    move(direction);
   }
 
   void on_tick(const Tick& tick) override {
-    for (const Outcome& outcome : tick.observation.outcomes) {
-      if (outcome.verb == Verb::trim && outcome.tokens_trimmed > 0) turn(false);
+    // To make room for new work, or to stay below the cap, is to slide within a size, not to
+    // shrink.
+    if (tick.decision.reason != Reason::need) return;
+    for (const Action& action : tick.decision.actions) {
+      if (action.verb == Verb::trim) move(Direction::down);
     }
   }
 
@@ -36,9 +39,15 @@ class StabilityChecker final : public Checker {
   }
 
  private:
-  void turn(bool rises) {
-    if (rises == rises_) return;
-    rises_ = rises;
+  enum class Direction : std::uint8_t { none, up, down };
+
+  void move(Direction direction) {
+    // What has stood still for a minute has no direction any more.
+    const bool turns =
+        direction_ != Direction::none && direction != direction_ && t_s_ - moved_s_ < kMinuteS;
+    direction_ = direction;
+    moved_s_ = t_s_;
+    if (!turns) return;
     turns_s_.push_back(t_s_);
     while (turns_s_.front() < t_s_ - kMinuteS) turns_s_.pop_front();
     if (turns_s_.size() <= kTurnsAMinute || found_) return;
@@ -50,7 +59,8 @@ class StabilityChecker final : public Checker {
 
   double t_s_ = 0;
   std::uint64_t budget_ = std::numeric_limits<std::uint64_t>::max();
-  bool rises_ = true;  ///< unbounded at first: the first cut is a turn
+  Direction direction_ = Direction::none;
+  double moved_s_ = 0;
   std::deque<double> turns_s_;
   std::optional<Violation> found_;
 };

@@ -38,8 +38,8 @@ std::unique_ptr<Checker> make_safety_checker(const Scenario& scenario);
 /// Once pressure has ended for `settle_s`, the level is calm and the whole cache may be used.
 std::unique_ptr<Checker> make_liveness_checker(const Scenario& scenario);
 
-/// What the cache may hold changes its direction at most twice within any minute; trimming counts
-/// as down.
+/// What the cache may hold turns, from growing to shrinking or back, at most twice within any
+/// minute; trimming counts as shrinking.
 std::unique_ptr<Checker> make_stability_checker();
 
 }  // namespace kvpsi

@@ -24,7 +24,8 @@ void EngineModel::advance(double t_s, double dt_s, double speed, SafePointListen
   while (time_s > 0) {
     if (!is_busy_) {
       if (!begin_decode(t_s)) {
-        if (is_held()) listener.at_safe_point();  // work that waits stands between two decodes
+        if (waiting_bytes() > 0)
+          listener.at_safe_point();  // work that waits stands between two decodes
         return;
       }
       listener.at_safe_point();  // requests that wait for a decode are served before it runs
@@ -52,17 +53,29 @@ void EngineModel::receive(double t_s) {
   }
 }
 
-/// A prompt starts when it fits into the cells and into the budget.
+/// A prompt starts when it fits into the cells, and with its answer and those that run into the
+/// budget. Alone it starts when the prompt fits: waiting would not make more room.
 void EngineModel::admit(Sequence& sequence) {
   const std::uint64_t turn = sequence.spec.prompt_tokens + sequence.spec.answer_tokens;
   if (live_tokens_ + turn > cells()) drop(sequence);
   if (live_tokens_ + turn > cells()) return;
-  const std::uint64_t prompt_bytes = sequence.spec.prompt_tokens * spec_.bytes_per_token;
-  sequence.is_held = live_bytes() + prompt_bytes > budget_bytes_;
-  if (sequence.is_held) return;
+  const std::uint64_t promised = promised_tokens();
+  const std::uint64_t wanted = promised == 0 ? sequence.spec.prompt_tokens : promised + turn;
+  sequence.held_tokens = live_bytes() + wanted * spec_.bytes_per_token > budget_bytes_ ? wanted : 0;
+  if (sequence.held_tokens > 0) return;
   sequence.phase = Phase::prefill;
   sequence.to_decode = sequence.spec.answer_tokens;
   ++sequence.turns_begun;
+}
+
+/// What the turns that run have still to write.
+std::uint64_t EngineModel::promised_tokens() const {
+  std::uint64_t tokens = 0;
+  for (const Sequence& sequence : sequences_) {
+    if (sequence.phase == Phase::prefill) tokens += sequence.to_prefill + sequence.to_decode;
+    if (sequence.phase == Phase::decode) tokens += sequence.to_decode;
+  }
+  return tokens;
 }
 
 /// Where trimming is allowed it makes room below kv_max; the engine itself only ends at its cells.
@@ -81,8 +94,9 @@ bool EngineModel::begin_decode(double t_s) {
     decodes = decodes || sequence.phase == Phase::decode;
     if (sequence.phase != Phase::prefill || batch_tokens_ > 0) continue;
     const std::uint64_t wanted = std::min(kMachine.prefill_batch, sequence.to_prefill);
-    sequence.is_held = wanted > minus(budget_bytes_, live_bytes()) / spec_.bytes_per_token;
-    if (sequence.is_held) continue;
+    const std::uint64_t left = minus(budget_bytes_, live_bytes()) / spec_.bytes_per_token;
+    sequence.held_tokens = wanted > left ? wanted : 0;
+    if (sequence.held_tokens > 0) continue;
     if (live_tokens_ + wanted + sequences_.size() >
         cells()) {  // as a server that answers "the context is full"
       end_turn(sequence, t_s);
@@ -129,6 +143,7 @@ void EngineModel::end_decode(double t_s) {
 void EngineModel::end_turn(Sequence& sequence, double t_s) {
   ++turns_ended_;
   sequence.phase = Phase::idle;
+  sequence.held_tokens = 0;
   sequence.due_s = t_s + sequence.spec.pause_s;
   if (sequence.spec.forgets) drop(sequence);
 }
@@ -145,9 +160,14 @@ void EngineModel::fill(Sequence& sequence, std::uint64_t tokens) {
   kv_resident_bytes_ = std::max(kv_resident_bytes_, live_bytes());
 }
 
-bool EngineModel::is_held() const {
-  return std::any_of(sequences_.begin(), sequences_.end(),
-                     [](const Sequence& sequence) { return sequence.is_held; });
+std::uint64_t EngineModel::waiting_bytes() const {
+  std::uint64_t least = 0;
+  for (const Sequence& sequence : sequences_) {
+    if (sequence.held_tokens > 0 && (least == 0 || sequence.held_tokens < least)) {
+      least = sequence.held_tokens;
+    }
+  }
+  return least * spec_.bytes_per_token;
 }
 
 std::uint64_t EngineModel::droppable(const Sequence& sequence) const {
@@ -199,7 +219,7 @@ std::uint64_t EngineModel::full_bytes() const {
   std::uint64_t tokens = 0;
   for (const Sequence& sequence : sequences_) {
     tokens += sequence.live + sequence.lost;
-    if (sequence.is_held) tokens += sequence.to_prefill;
+    if (sequence.held_tokens > 0) tokens += sequence.to_prefill;
   }
   return std::min(tokens * spec_.bytes_per_token, context_bytes());
 }

@@ -56,6 +56,8 @@ class EngineModel {
   std::uint64_t scratch_resident_bytes() const { return scratch_resident_bytes_; }
   /// What it would hold had nothing been trimmed or held back by the budget.
   std::uint64_t full_bytes() const;
+  /// The least room that lets something go on which the budget holds back; 0 = nothing waits.
+  std::uint64_t waiting_bytes() const;
   /// All that the cache may ever hold: the context, capped by kv_max.
   std::uint64_t context_bytes() const;
   EngineMemory memory() const;
@@ -77,14 +79,14 @@ class EngineModel {
     std::uint64_t lost = 0;  ///< trimmed from this conversation
     std::uint64_t to_prefill = 0;
     std::uint64_t to_decode = 0;
-    bool is_held = false;  ///< waits only because of the budget
+    std::uint64_t held_tokens = 0;  ///< waits for room for so many, only because of the budget
   };
 
   void receive(double t_s);
   void admit(Sequence& sequence);
   bool begin_decode(double t_s);
+  std::uint64_t promised_tokens() const;
   std::uint64_t cells() const;
-  bool is_held() const;
   void end_decode(double t_s);
   void end_turn(Sequence& sequence, double t_s);
   void drop(Sequence& sequence);

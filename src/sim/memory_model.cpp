@@ -269,11 +269,6 @@ void MemoryModel::settle_hot_files(double dt_s) {
 }
 
 void MemoryModel::count(const Stalls& stalls, double dt_s) {
-  for (const Neighbour& neighbour : neighbours_) {
-    // memory.events is hierarchical: a limit below ours that is hit counts here too.
-    const bool foreign = neighbour.spec.kind == NeighbourKind::foreign && neighbour.spec.in_group;
-    if (foreign && neighbour.is_there) counts_.hits += kMachine.hits_per_s * dt_s;
-  }
   if (short_for_s_ <= 0) return;
   const bool is_group_tight = group_.exists && group_.room() < 0;
   const double others = std::max(stalls.group_others, stalls.outside);
@@ -318,7 +313,11 @@ void MemoryModel::fill(Sample& sample) const {
                      whole(group_.exists ? group_swapped_bytes_ : swapped_bytes_));
   sample.own_anon_bytes = own - swapped;
   sample.own_swap_bytes = swapped;
-  sample.own_file_bytes = minus(weights, whole(evicted_weights_bytes_));
+  sample.own_file_bytes =
+      kMachine.hidden_file_bytes + minus(weights, whole(evicted_weights_bytes_));
+  if (sample.group_file_bytes) {  // all of ours is charged here
+    sample.own_file_bytes = std::min(sample.own_file_bytes, *sample.group_file_bytes);
+  }
   sample.own_file_wanted_bytes = weights;
   sample.own_major_faults_total = whole(counts_.major_faults);
 }

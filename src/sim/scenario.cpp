@@ -99,6 +99,7 @@ PolicyConfig make_policy_config(const Scenario& scenario) {
   PolicyConfig config;
   config.release_allowed = true;
   config.trim_allowed = scenario.engine.trim != TrimRule::off;
+  config.trim_for_room = scenario.engine.trim == TrimRule::eager;
   config.kv_min_bytes = scenario.engine.kv_min_bytes;
   config.kv_max_bytes = scenario.engine.kv_max_bytes;
   return config;

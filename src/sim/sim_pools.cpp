@@ -34,7 +34,7 @@ Outcome SimPool::apply(const Action& action) {
     const bool forbidden = action.verb == Verb::trim && kind_ == PoolKind::kv;
     return answer(action, Status::failed, forbidden ? EPERM : ENOTSUP);
   }
-  if (action.verb == Verb::trim || engine_.is_busy()) {
+  if (engine_.is_busy()) {
     if (!requests_.push_back({action, answer(action, Status::nothing)})) {
       return answer(action, Status::failed, EAGAIN);
     }
@@ -46,13 +46,12 @@ Outcome SimPool::apply(const Action& action) {
   return run(action, budget_us);
 }
 
-template <class Allowed>
-void SimPool::serve_if(Allowed allowed) {
+void SimPool::serve() {
   if (requests_.empty()) return;
   std::uint64_t left_us = kMachine.safe_point_us;
   FixedVector<Request, 8> rest;
   for (Request& request : requests_) {
-    if (left_us == 0 || ended_.full() || !allowed(request.action.verb)) {
+    if (left_us == 0 || ended_.full()) {
       rest.push_back(request);
       continue;
     }
@@ -75,13 +74,9 @@ void SimPool::serve_if(Allowed allowed) {
   requests_ = rest;
 }
 
-void SimPool::serve() {
-  serve_if([](Verb) { return true; });
-}
-
 void SimPool::drain(Outcomes& ended) {
   // Left over from a decode that was the last one: nobody else would serve it.
-  if (!engine_.is_busy()) serve_if([](Verb verb) { return verb == Verb::release; });
+  if (!engine_.is_busy()) serve();
   Outcomes rest;
   for (const Outcome& outcome : ended_) {
     if (!ended.push_back(outcome)) rest.push_back(outcome);
@@ -99,6 +94,7 @@ PoolView KvSimPool::view() {
   view.resident_bytes = engine_.kv_resident_bytes();
   view.releasable_bytes = minus(view.resident_bytes, view.live_bytes);
   view.trimmable_bytes = engine_.trimmable_tokens() * spec.bytes_per_token;
+  view.waiting_bytes = engine_.waiting_bytes();
   view.cells_total = spec.context_tokens;
   view.cells_live = engine_.live_tokens();
   view.bytes_per_cell = spec.bytes_per_token;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The memory pools of the synthetic engine. As the real ones (src/llama): while a decode runs a
-// request waits for the next safe point, trims always do, and no safe point takes longer than
-// 20 ms. Bytes told are those that really came back. Next hop: engine_model.h.
+// The memory pools of the synthetic engine. As the real ones of `kvpsi run` (src/llama): while a
+// decode runs a request waits for the next safe point, and no safe point takes longer than 20 ms.
+// Bytes told are those that really came back. Next hop: engine_model.h.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +46,6 @@ class SimPool : public MemoryPool {
   };
   Outcome answer(const Action& action, Status status, std::int64_t error = 0) const;
   Outcome run(const Action& action, std::uint64_t budget_us);
-  template <class Allowed>
-  void serve_if(Allowed allowed);
 
   const PoolKind kind_;
   FixedVector<Request, 8> requests_;

@@ -126,7 +126,7 @@ class FakeMachine : public PressureSource, public Clock {
     const auto stall_us = static_cast<std::uint64_t>(stalled * kStepUs);
     own_stall_us_ += stall_us;
     foreign_stall_us_ += static_cast<std::uint64_t>(set.foreign_stall * kStepUs);
-    if (set.foreign_stall > 0) limit_hits_ += 3;
+    if (set.foreign_stall > 0) scan_pages_ += 500;  // the machine is full, not the limit
     // A group full of page cache hits its limit with every file page and every token.
     if (anon_bytes() + file_bytes() >= set.limit_bytes) limit_hits_ += 1;
     if (anon_bytes() > set.limit_bytes) ++oom_kills_;  // nothing left to reclaim

@@ -139,6 +139,20 @@ TEST_F(GovernTest, locked_memory_is_told_not_hidden) {
   munlock(base, size);
 }
 
+TEST_F(GovernTest, an_engine_at_rest_is_trimmed_at_once_where_the_host_allows_it) {
+  GovernOptions options = kEager;
+  options.trim_at_rest = true;
+  start(options);
+  ASSERT_EQ(decode_some(192), 0);
+  const Outcome outcome = kv_->apply(trim_of(40 * kCellBytes, 5));
+  EXPECT_EQ(outcome.status, Status::done);
+  EXPECT_EQ(outcome.tokens_trimmed, 64u);
+  EXPECT_GE(outcome.bytes_released, 60 * 384 * 32u);
+  EXPECT_EQ(kv_->view().cells_live, 128u);
+  ASSERT_EQ(decode_some(10), 0);  // positions continue behind the gap
+  EXPECT_EQ(last_position(), 201);
+}
+
 TEST_F(GovernTest, a_trim_waits_for_the_next_decode_then_leaves_a_gap_and_gives_pages_back) {
   start(kEager);
   ASSERT_EQ(decode_some(64), 0);

@@ -60,7 +60,7 @@ TEST(Fuse, ParentStallCountsOnlyWhileOurLimitIsHitOrTheMachineScans) {
   drive.world.limit_hits = 50;
   drive.run(3);
   EXPECT_NEAR(drive.log.back().signal.some_fast, 0.3, 0.01);
-  EXPECT_EQ(drive.log.back().signal.origin, Origin::parent);
+  EXPECT_EQ(drive.log.back().signal.origin, Origin::limit);
   drive.world.own_some = 0.25;
   drive.run(3);
   EXPECT_EQ(drive.log.back().signal.origin, Origin::own) << "four fifths of the worst: the victim";
@@ -151,7 +151,7 @@ Sample group_sample() {
 }
 
 TEST(Room, OfAFullGroupIsWhatTheWeightsLack) {
-  const Room room = measure_room(group_sample(), PolicyConfig{});
+  const Room room = measure_room(group_sample(), 0, PolicyConfig{});
   EXPECT_EQ(room.scope, Scope::group);
   EXPECT_EQ(room.headroom_bytes, -static_cast<std::int64_t>(13 * kMiB));
   EXPECT_NEAR(static_cast<double>(room.reserve_low_bytes), 0.03 * 242 * kMiB, 2);
@@ -163,15 +163,15 @@ TEST(Room, WithNextToNothingToReclaimIsBrittle) {
   s.own_file_wanted_bytes = 0;  // weights repacked into anonymous memory
   s.own_file_bytes = s.group_file_bytes.emplace(10 * kMiB);
   s.group_usage_bytes = 215 * kMiB;
-  const Room room = measure_room(s, PolicyConfig{});
+  const Room room = measure_room(s, 0, PolicyConfig{});
   EXPECT_TRUE(room.is_brittle);
   EXPECT_NEAR(static_cast<double>(room.reserve_low_bytes), 0.06 * 242 * kMiB, 4);
   EXPECT_NEAR(static_cast<double>(room.reserve_high_bytes), 0.12 * 242 * kMiB, 4);
   s.swap_free_bytes = kGiB;
-  EXPECT_FALSE(measure_room(s, PolicyConfig{}).is_brittle);
+  EXPECT_FALSE(measure_room(s, 0, PolicyConfig{}).is_brittle);
   s.swap_free_bytes.reset();
   s.group_file_bytes = 15 * kMiB;
-  EXPECT_FALSE(measure_room(s, PolicyConfig{}).is_brittle);
+  EXPECT_FALSE(measure_room(s, 0, PolicyConfig{}).is_brittle);
 }
 
 TEST(Room, LeavesOutFilePagesChargedElsewhere) {
@@ -179,7 +179,7 @@ TEST(Room, LeavesOutFilePagesChargedElsewhere) {
   s.group_file_bytes = 10 * kMiB;  // the weights were first read by another group
   s.group_usage_bytes = 150 * kMiB;
   s.own_file_bytes = 94 * kMiB;
-  EXPECT_EQ(measure_room(s, PolicyConfig{}).headroom_bytes,
+  EXPECT_EQ(measure_room(s, 0, PolicyConfig{}).headroom_bytes,
             static_cast<std::int64_t>((242 - 150 + 10 - 10) * kMiB));
 }
 
@@ -188,7 +188,7 @@ TEST(Room, OfTheMachineIsWithoutOurWeights) {
   s.mem_total_bytes = 16 * kGiB;
   s.mem_available_bytes = 3 * kGiB;
   s.own_file_bytes = kGiB;
-  const Room room = measure_room(s, PolicyConfig{});
+  const Room room = measure_room(s, 0, PolicyConfig{});
   EXPECT_EQ(room.scope, Scope::system);
   EXPECT_EQ(room.headroom_bytes, static_cast<std::int64_t>(2 * kGiB));
   EXPECT_NEAR(static_cast<double>(room.reserve_low_bytes), 0.04 * 16 * kGiB, 2);
@@ -199,7 +199,7 @@ TEST(Room, ReservesOfASmallMachineAreBounded) {
   Sample s;
   s.mem_total_bytes = kGiB;
   s.mem_available_bytes = kGiB / 2;
-  const Room room = measure_room(s, PolicyConfig{});
+  const Room room = measure_room(s, 0, PolicyConfig{});
   EXPECT_NEAR(static_cast<double>(room.reserve_low_bytes), 0.1 * kGiB, 2);
   EXPECT_NEAR(static_cast<double>(room.reserve_high_bytes), 0.2 * kGiB, 2);
 }
@@ -207,14 +207,14 @@ TEST(Room, ReservesOfASmallMachineAreBounded) {
 TEST(Room, ALimitThatNobodyCanReachIsNone) {
   Sample s = group_sample();
   s.group_limit_bytes = 0x7FFFFFFFFFFFF000;
-  EXPECT_EQ(measure_room(s, PolicyConfig{}).scope, Scope::system);
+  EXPECT_EQ(measure_room(s, 0, PolicyConfig{}).scope, Scope::system);
   s.mem_available_bytes.reset();
   s.mem_total_bytes.reset();
-  EXPECT_EQ(measure_room(s, PolicyConfig{}).scope, Scope::none);
+  EXPECT_EQ(measure_room(s, 0, PolicyConfig{}).scope, Scope::none);
 }
 
 TEST(Room, WithoutFactsThereIsNoDeficit) {
-  const Room room = measure_room(Sample{}, PolicyConfig{});
+  const Room room = measure_room(Sample{}, 0, PolicyConfig{});
   EXPECT_EQ(room.scope, Scope::none);
   EXPECT_EQ(room.headroom_bytes, std::numeric_limits<std::int64_t>::max());
 }

@@ -82,11 +82,20 @@ TEST(Ladder, ForeignPressureReleasesButNeverTrims) {
   Driver drive(trimming());
   drive.run(3);
   drive.world.parent_some = 0.6;
-  drive.world.limit_hits = 300;
+  drive.world.scan_pages = 20'000;  // the machine is full, not our limit
   drive.run(10);
   EXPECT_EQ(drive.trims(), 0u);
   EXPECT_GE(drive.state.level, Level::high);
   EXPECT_EQ(drive.log.back().decision.reason, Reason::foreign);
+}
+
+TEST(Ladder, OthersThatStallUnderOurLimitAreRelieved) {
+  Driver drive = at_cliff(30 * kMiB);
+  drive.world.own_some = 0;
+  drive.world.parent_some = 0.6;
+  drive.run(10);
+  EXPECT_EQ(drive.log.back().signal.origin, Origin::limit);
+  EXPECT_GE(drive.trims(), 1u);
 }
 
 TEST(Ladder, StepIsTheMissingRoomUpToTheUpperReserve) {
@@ -130,10 +139,10 @@ TEST(Ladder, WithoutReleaseOnlyTrimsAreAsked) {
 
 TEST(Ladder, StopsAtTheFloor) {
   PolicyConfig config = trimming();
-  config.kv_min_bytes = 95 * kMiB;
+  config.kv_min_bytes = 96 * kMiB;
   Driver drive = at_cliff(20 * kMiB, config);
   const Action* trim = find(drive.tick().decision, Verb::trim, PoolKind::kv);
-  EXPECT_EQ(trim, nullptr) << "5 MiB are less than a tenth of 80";
+  EXPECT_EQ(trim, nullptr) << "4 MiB are less than a tenth of 51";
   EXPECT_EQ(drive.tick().decision.reason, Reason::too_little);
   drive.config.kv_min_bytes = 90 * kMiB;
   trim = find(drive.tick().decision, Verb::trim, PoolKind::kv);

@@ -131,13 +131,42 @@ TEST(LivenessChecker, FindsABudgetThatNeverComesBack) {
 TEST(StabilityChecker, FindsTheThirdTurnWithinAMinute) {
   const auto checker = make_stability_checker();
   Instant now;
-  for (const std::uint64_t budget : {100, 200, 100}) {
+  for (const std::uint64_t budget : {100, 200, 100, 200}) {
     now.scenario_us += 10'000'000;
     now.budget_bytes = budget;
     EXPECT_TRUE(finish(*checker).empty());
     checker->on_instant(now);
   }
   EXPECT_EQ(finish(*checker).size(), 1u);
+}
+
+TEST(StabilityChecker, WhatStoodStillForAMinuteHasNoDirection) {
+  const auto checker = make_stability_checker();
+  Instant now;
+  for (const std::uint64_t budget : {100, 200, 100, 200}) {
+    now.scenario_us += 61'000'000;
+    now.budget_bytes = budget;
+    checker->on_instant(now);
+  }
+  EXPECT_TRUE(finish(*checker).empty());
+}
+
+TEST(StabilityChecker, ATrimForNeedIsAMoveAndOneForRoomIsNone) {
+  for (const Reason reason : {Reason::need, Reason::room}) {
+    const auto checker = make_stability_checker();
+    Instant now;
+    Tick trim;
+    trim.decision.reason = reason;
+    trim.decision.actions.push_back({.verb = Verb::trim, .pool = PoolKind::kv, .bytes = 1});
+    std::uint64_t budget = 100;
+    for (int i = 0; i < 4; ++i) {
+      now.scenario_us += 5'000'000;
+      now.budget_bytes = budget += 100;
+      checker->on_instant(now);
+      checker->on_tick(trim);
+    }
+    EXPECT_EQ(finish(*checker).empty(), reason == Reason::room);
+  }
 }
 
 }  // namespace
