@@ -117,8 +117,8 @@ class Bench {
     return {};
   }
 
-  EngineSpec engine_spec(const SqueezeOptions& squeeze, const SqueezeContext& context) const {
-    EngineSpec spec;
+  RunSpec engine_spec(const SqueezeOptions& squeeze, const SqueezeContext& context) const {
+    RunSpec spec;
     spec.squeeze = context.squeeze;
     spec.model = options_.model;
     spec.prompt_file = prompt_path();
@@ -278,8 +278,8 @@ Result<void> check_options(const BenchOptions& options) {
 
 }  // namespace
 
-NeighbourSpec split_neighbour(std::uint64_t bytes) {
-  NeighbourSpec spec;
+PressSpec split_neighbour(std::uint64_t bytes) {
+  PressSpec spec;
   spec.file_bytes = bytes / 4;
   spec.anon_bytes = bytes - spec.file_bytes;
   return spec;

@@ -24,7 +24,7 @@ struct SqueezeOptions {
   std::uint64_t n_ctx = 0;
   std::uint64_t prompt_tokens = 2000;
   std::uint64_t n_predict = 300;
-  NeighbourSpec neighbour;
+  PressSpec neighbour;
   std::uint64_t limit_bytes = 0;  ///< 0 = measured
   double time_max_s = 20;
   Scope scope = Scope::automatic;
@@ -70,6 +70,6 @@ Result<BenchResults> run_bench(const BenchOptions& options, const std::function<
                                const BenchListener& listen);
 
 /// The neighbour of S1 and S2: three quarters anonymous, one quarter file-backed.
-NeighbourSpec split_neighbour(std::uint64_t bytes);
+PressSpec split_neighbour(std::uint64_t bytes);
 
 }  // namespace kvpsi

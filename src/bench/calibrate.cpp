@@ -21,7 +21,7 @@ std::uint64_t share_of(double share, std::uint64_t bytes) {
 
 std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
-Result<TrialOutcome> measure(const TrialHost& host, EngineSpec engine, const NeighbourSpec& spec,
+Result<TrialOutcome> measure(const TrialHost& host, RunSpec engine, const PressSpec& spec,
                              Variant variant, Squeeze squeeze) {
   engine.variant = variant;
   engine.n_predict = kMeasuringTokens;
@@ -71,9 +71,8 @@ void fill_floor(const EngineSummary& summary, std::uint64_t tokens, SqueezeConte
   context.live_kv_bytes = tokens * summary.kv_bytes_per_cell;
 }
 
-Result<double> calibrate(const TrialHost& host, const EngineSpec& engine,
-                         const NeighbourSpec& neighbour, std::uint64_t override_bytes,
-                         SqueezeContext& context) {
+Result<double> calibrate(const TrialHost& host, const RunSpec& engine, const PressSpec& neighbour,
+                         std::uint64_t override_bytes, SqueezeContext& context) {
   if (override_bytes > 0) {
     context.limit_rule = "given by --limit-mib";
     context.limit_bytes = override_bytes;
@@ -82,7 +81,7 @@ Result<double> calibrate(const TrialHost& host, const EngineSpec& engine,
   }
   const bool is_s2 = context.squeeze == Squeeze::s2;
   const bool is_reference = context.squeeze == Squeeze::reference;
-  const auto measured = measure(host, engine, is_reference ? NeighbourSpec() : neighbour,
+  const auto measured = measure(host, engine, is_reference ? PressSpec() : neighbour,
                                 is_s2 ? Variant::release_only : Variant::fixed, context.squeeze);
   if (!measured) return std::unexpected(measured.error());
   const double seconds = measured->trial.load_s + measured->trial.prefill_s;

@@ -36,8 +36,7 @@ void fill_floor(const EngineSummary& summary, std::uint64_t tokens, SqueezeConte
 /// reference runs fixed alone. `override_bytes` > 0 is taken as the limit without measuring.
 /// Returns how long loading and prefill took, seconds, 0 where nothing was measured.
 /// Errors: as run_trial, or io when the measuring run did not end well.
-Result<double> calibrate(const TrialHost& host, const EngineSpec& engine,
-                         const NeighbourSpec& neighbour, std::uint64_t override_bytes,
-                         SqueezeContext& context);
+Result<double> calibrate(const TrialHost& host, const RunSpec& engine, const PressSpec& neighbour,
+                         std::uint64_t override_bytes, SqueezeContext& context);
 
 }  // namespace kvpsi

@@ -19,7 +19,7 @@ void add(std::vector<std::string>& words, const char* flag, const auto& value) {
   words.push_back(fmt::format("{}", value));
 }
 
-bool trims(const EngineSpec& spec) {
+bool trims(const RunSpec& spec) {
   switch (spec.variant) {
     case Variant::psi:
       return spec.squeeze != Squeeze::s1;
@@ -39,7 +39,7 @@ bool is_governed(Variant variant) {
          variant == Variant::trim_only;
 }
 
-void add_governor(std::vector<std::string>& words, const EngineSpec& spec) {
+void add_governor(std::vector<std::string>& words, const RunSpec& spec) {
   if (!is_governed(spec.variant)) {
     add(words, "--governor", "off");
     return;
@@ -63,7 +63,7 @@ std::uint64_t least_context(std::uint64_t prompt_tokens, std::uint64_t n_predict
   return (tokens + kContextBlock - 1) / kContextBlock * kContextBlock;
 }
 
-void size_small(EngineSpec& spec, const PsiEnd& psi) {
+void size_small(RunSpec& spec, const PsiEnd& psi) {
   const std::uint64_t of_prompt =
       psi.kv_final_tokens > psi.decoded ? psi.kv_final_tokens - psi.decoded : 0;
   spec.prompt_total = std::clamp(of_prompt, std::min(spec.keep + spec.tail, spec.prompt_tokens),
@@ -71,7 +71,7 @@ void size_small(EngineSpec& spec, const PsiEnd& psi) {
   spec.n_ctx = least_context(spec.prompt_total, spec.n_predict);
 }
 
-std::vector<std::string> run_words(const EngineSpec& spec, const std::string& journal) {
+std::vector<std::string> run_words(const RunSpec& spec, const std::string& journal) {
   std::vector<std::string> words = {"run"};
   add(words, "--model", spec.model);
   add(words, "--file", spec.prompt_file);
@@ -93,7 +93,7 @@ std::vector<std::string> run_words(const EngineSpec& spec, const std::string& jo
   return words;
 }
 
-std::vector<std::string> press_words(const NeighbourSpec& spec, double for_s,
+std::vector<std::string> press_words(const PressSpec& spec, double for_s,
                                      const std::string& directory, const std::string& rounds_log) {
   std::vector<std::string> words = {"press"};
   if (spec.anon_bytes > 0) add(words, "--mib", whole_mib(spec.anon_bytes));

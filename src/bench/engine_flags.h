@@ -12,7 +12,7 @@
 namespace kvpsi {
 
 /// What one run of the engine is to do.
-struct EngineSpec {
+struct RunSpec {
   Variant variant = Variant::fixed;
   Squeeze squeeze = Squeeze::s1;
   std::string model;
@@ -31,7 +31,7 @@ struct EngineSpec {
 };
 
 /// The neighbour: anonymous and file-backed memory in a closed loop.
-struct NeighbourSpec {
+struct PressSpec {
   std::uint64_t anon_bytes = 0;
   std::uint64_t file_bytes = 0;
   std::uint64_t step_bytes = 0;
@@ -51,16 +51,16 @@ struct PsiEnd {
 /// Sets n_ctx and prompt_total of a `small` run: the prompt as psi kept it (its final cells without
 /// those decoded, but at least keep + tail where a trim ate decoded ones), and a context for that
 /// and n_predict in whole blocks of 256 (llama.cpp pads to it).
-void size_small(EngineSpec& spec, const PsiEnd& psi);
+void size_small(RunSpec& spec, const PsiEnd& psi);
 
 /// The least context for a prompt and an answer, in whole blocks of 256 cells.
 std::uint64_t least_context(std::uint64_t prompt_tokens, std::uint64_t n_predict);
 
 /// Words after "kvpsi". Stock variants run with --governor off, where a journal only observes.
-std::vector<std::string> run_words(const EngineSpec& spec, const std::string& journal);
+std::vector<std::string> run_words(const RunSpec& spec, const std::string& journal);
 
 /// Words after "kvpsi". `directory` takes the unlinked file, `rounds_log` the rounds.
-std::vector<std::string> press_words(const NeighbourSpec& spec, double for_s,
+std::vector<std::string> press_words(const PressSpec& spec, double for_s,
                                      const std::string& directory, const std::string& rounds_log);
 
 }  // namespace kvpsi

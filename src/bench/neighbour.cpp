@@ -16,7 +16,7 @@ std::string first_line_of(const std::string& path) {
   return line;
 }
 
-Result<Neighbour> Neighbour::start(const TrialHost& host, const NeighbourSpec& spec,
+Result<Neighbour> Neighbour::start(const TrialHost& host, const PressSpec& spec,
                                    const std::vector<std::string>& join_files, double for_s,
                                    const std::string& stem) {
   const std::string base = host.out_dir + "/neighbour-" + stem;

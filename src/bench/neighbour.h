@@ -18,7 +18,7 @@ namespace kvpsi {
 class Neighbour {
  public:
   /// Errors: as Child::start.
-  static Result<Neighbour> start(const TrialHost& host, const NeighbourSpec& spec,
+  static Result<Neighbour> start(const TrialHost& host, const PressSpec& spec,
                                  const std::vector<std::string>& join_files, double for_s,
                                  const std::string& stem);
 

@@ -27,11 +27,11 @@ Result<void> write_all(int fd, std::string_view text, const std::string& path) {
 
 }  // namespace
 
-Result<void> write_results(const BenchResults& results, const std::string& path) {
+Result<void> write_whole(std::string_view text, const std::string& path) {
   const std::string temporary = path + ".tmp" + std::to_string(::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return fail(ErrorCode::io, "cannot create the results file", temporary, errno);
-  auto written = write_all(fd, to_json(results), temporary);
+  auto written = write_all(fd, text, temporary);
   // Without fsync a crash of the machine may leave the new name on empty content.
   if (written && ::fsync(fd) != 0 && errno != EINVAL) {
     written = fail(ErrorCode::io, "cannot flush the results", temporary, errno);
@@ -42,6 +42,10 @@ Result<void> write_results(const BenchResults& results, const std::string& path)
   }
   if (!written) ::unlink(temporary.c_str());
   return written;
+}
+
+Result<void> write_results(const BenchResults& results, const std::string& path) {
+  return write_whole(to_json(results), path);
 }
 
 Result<BenchResults> read_results(const std::string& path) {

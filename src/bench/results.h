@@ -166,6 +166,9 @@ Result<BenchResults> parse_results(std::string_view json, const std::string& pat
 
 /// Writes PATH by way of a temporary file beside it and rename, so that a reader or a crash at any
 /// moment finds either the old or the new one whole. Errors: io.
+Result<void> write_whole(std::string_view text, const std::string& path);
+
+/// The results, by write_whole. Errors: io.
 Result<void> write_results(const BenchResults& results, const std::string& path);
 
 /// Errors: not_found, io, malformed.

@@ -22,6 +22,8 @@ namespace {
 constexpr unsigned kSampleMs = 50;
 constexpr unsigned kCachePatienceMs = 60'000;
 constexpr unsigned kEndPatienceMs = 20'000;
+constexpr std::uint64_t kOnsetPollUs = 250'000;
+constexpr std::uint64_t kEndPollUs = 2'000'000;
 
 std::optional<PsiTotals> read_system_stall(const std::string& proc) {
   const auto text = read_small_file(proc + "/pressure/memory");
@@ -56,7 +58,7 @@ class TrialRun {
 
   Result<TrialOutcome> run() {
     if (auto prepared = prepare(); !prepared) return std::unexpected(prepared.error());
-    if (job_.neighbour.warmup_s <= 0) {
+    if (!starts_late()) {
       if (auto started = start_neighbour(); !started) return std::unexpected(started.error());
     }
     if (auto limited = squeeze(); !limited) return std::unexpected(limited.error());
@@ -69,6 +71,8 @@ class TrialRun {
   std::string path(const char* kind, const char* ending) const {
     return host_.out_dir + "/" + kind + "-" + job_.stem + ending;
   }
+
+  bool starts_late() const { return job_.timed || job_.neighbour.warmup_s > 0; }
 
   Result<void> prepare() {
     const auto note = wait_for_calm(host_);
@@ -95,7 +99,7 @@ class TrialRun {
     if (!neighbour) return std::unexpected(neighbour.error());
     neighbour_.emplace(std::move(*neighbour));
     // One that starts late grows while the engine works: that is the point.
-    if (job_.neighbour.warmup_s > 0) return {};
+    if (starts_late()) return {};
     if (auto ready = neighbour_->wait_ready(host_); !ready) return ready;
     if (group_) facts_.neighbour_bytes = group_->usage_bytes();
     return {};
@@ -127,17 +131,59 @@ class TrialRun {
     if (totals) facts_.external.add(monotonic_us(), *totals);
   }
 
+  /// Onset, relief and end of a timed squeeze, each when it is due. True: the engine may end.
+  Result<bool> drive(const TimedSqueeze& timed, std::uint64_t now_us) {
+    const auto since_s = [now_us](std::uint64_t t_us) {
+      return static_cast<double>(now_us - t_us) / 1e6;
+    };
+    if (facts_.relief_us > 0) {
+      if (since_s(facts_.relief_us) >= timed.follow_most_s) return true;
+      return is_due(now_us, kEndPollUs) && timed.ends && timed.ends();
+    }
+    if (facts_.onset_us > 0) {
+      if (since_s(facts_.onset_us) < timed.hold_s) return false;
+      if (auto relieved = relieve(timed); !relieved) return std::unexpected(relieved.error());
+      return false;
+    }
+    if (!is_due(now_us, kOnsetPollUs) || !timed.begins()) return false;
+    facts_.onset_us = monotonic_us();
+    const auto begun = timed.lowered_limit_bytes > 0 && group_
+                           ? group_->set_limit(timed.lowered_limit_bytes)
+                           : start_neighbour();
+    if (!begun) return std::unexpected(begun.error());
+    return false;
+  }
+
+  Result<void> relieve(const TimedSqueeze& timed) {
+    facts_.relief_us = monotonic_us();
+    if (timed.lowered_limit_bytes > 0 && group_) return group_->set_limit(job_.limit_bytes);
+    if (!neighbour_) return {};
+    return end_neighbour();
+  }
+
+  bool is_due(std::uint64_t now_us, std::uint64_t every_us) {
+    if (now_us < polled_us_ + every_us) return false;
+    polled_us_ = now_us;
+    return true;
+  }
+
   Result<void> watch() {
     const std::uint64_t begin_us = monotonic_us();
     const auto seconds = [&] { return static_cast<double>(monotonic_us() - begin_us) / 1e6; };
     while (!(facts_.engine_exit = engine_->poll())) {
       if (host_.stop()) return fail(ErrorCode::cancelled, "stopped");
       sample();
-      if (!neighbour_ && job_.neighbour.warmup_s > 0 && seconds() >= job_.neighbour.warmup_s) {
+      bool may_end = false;
+      if (job_.timed) {
+        const auto driven = drive(*job_.timed, monotonic_us());
+        if (!driven) return std::unexpected(driven.error());
+        may_end = *driven;
+      } else if (!neighbour_ && job_.neighbour.warmup_s > 0 &&
+                 seconds() >= job_.neighbour.warmup_s) {
         if (auto started = start_neighbour(); !started) return started;
       }
-      if (seconds() > most_seconds()) {
-        facts_.timed_out = true;
+      facts_.timed_out = seconds() > most_seconds();
+      if (may_end || facts_.timed_out) {
         facts_.engine_exit = engine_->stop(SIGTERM, kEndPatienceMs);
         break;
       }
@@ -147,19 +193,25 @@ class TrialRun {
     return {};
   }
 
+  Result<void> end_neighbour() {
+    if (const auto ended = neighbour_->poll(); ended && !ended->is_ok()) {
+      facts_.notes.push_back(fmt::format("the neighbour ended early: {} {}", ended->describe(),
+                                         first_line_of(path("neighbour", ".log"))));
+    }
+    auto rounds = neighbour_->stop();
+    if (!rounds) return std::unexpected(rounds.error());
+    facts_.rounds = std::move(*rounds);
+    neighbour_.reset();
+    return {};
+  }
+
   Result<TrialOutcome> collect() {
     if (group_) {
       facts_.peak_bytes = group_->peak_bytes();
       facts_.oom_kills = group_->oom_kills();
     }
     if (neighbour_) {
-      if (const auto ended = neighbour_->poll(); ended && !ended->is_ok()) {
-        facts_.notes.push_back(fmt::format("the neighbour ended early: {} {}", ended->describe(),
-                                           first_line_of(path("neighbour", ".log"))));
-      }
-      auto rounds = neighbour_->stop();
-      if (!rounds) return std::unexpected(rounds.error());
-      facts_.rounds = std::move(*rounds);
+      if (auto ended = end_neighbour(); !ended) return std::unexpected(ended.error());
     }
     if (group_) {
       if (auto destroyed = group_->destroy(); !destroyed) {
@@ -174,6 +226,7 @@ class TrialRun {
   const TrialHost& host_;
   const TrialJob& job_;
   TrialFacts facts_;
+  std::uint64_t polled_us_ = 0;
   // The processes go before the group that they are in: members are destroyed backwards.
   std::optional<BenchGroup> group_;
   std::optional<Neighbour> neighbour_;
@@ -186,7 +239,7 @@ Result<TrialOutcome> run_trial(const TrialHost& host, const TrialJob& job) {
   return TrialRun(host, job).run();
 }
 
-Result<NeighbourRate> run_neighbour_alone(const TrialHost& host, const NeighbourSpec& spec,
+Result<NeighbourRate> run_neighbour_alone(const TrialHost& host, const PressSpec& spec,
                                           double seconds, const std::string& stem) {
   std::optional<BenchGroup> group;
   if (host.home != nullptr) {

@@ -32,20 +32,35 @@ struct TrialHost {
 /// Beyond the time for decoding, a trial may take this long for loading and prefill: fixed crawls.
 inline constexpr double kPrefillMostSeconds = 120;
 
+/// A squeeze that begins and ends while the engine decodes. The neighbour is started at the onset
+/// (PressSpec::warmup_s is not looked at) and ended at the relief, or the limit is lowered and
+/// raised again.
+struct TimedSqueeze {
+  std::function<bool()> begins;  ///< asked four times a second until it says that it is time
+  double hold_s = 0;             ///< from the onset to the relief
+  std::uint64_t lowered_limit_bytes = 0;  ///< 0: the neighbour squeezes
+  double follow_most_s = 0;               ///< from the relief to the end of the engine
+  std::function<bool()>
+      ends;  ///< asked once in two seconds after the relief: has enough been seen?
+};
+
 struct TrialJob {
   PlannedRun run;
-  EngineSpec engine;
-  NeighbourSpec neighbour;
+  RunSpec engine;
+  PressSpec neighbour;
   std::uint64_t limit_bytes = 0;  ///< 0 = none
   double prefill_most_s = kPrefillMostSeconds;
-  std::string stem;  ///< of the files it writes: "3-psi"
+  std::optional<TimedSqueeze> timed;  ///< empty: squeezed from beginning to end
+  std::string stem;                   ///< of the files it writes: "3-psi"
 };
 
 struct TrialOutcome {
   Trial trial;
   std::optional<EngineSummary> summary;
   std::uint64_t neighbour_bytes = 0;  ///< charged to the group before the engine started
-  std::vector<std::string> notes;     ///< what a reader of the results must know
+  std::uint64_t onset_us = 0;         ///< CLOCK_MONOTONIC; 0: no timed squeeze, or it did not begin
+  std::uint64_t relief_us = 0;
+  std::vector<std::string> notes;  ///< what a reader of the results must know
 };
 
 /// Errors: cancelled (stop), busy (model stays in the page cache, a group is left), permission, io,
@@ -54,7 +69,7 @@ Result<TrialOutcome> run_trial(const TrialHost& host, const TrialJob& job);
 
 /// The neighbour without an engine for `seconds`: what its rounds are worth undisturbed.
 /// Errors: as run_trial.
-Result<NeighbourRate> run_neighbour_alone(const TrialHost& host, const NeighbourSpec& spec,
+Result<NeighbourRate> run_neighbour_alone(const TrialHost& host, const PressSpec& spec,
                                           double seconds, const std::string& stem);
 
 }  // namespace kvpsi

@@ -82,6 +82,8 @@ TrialOutcome make_outcome(const TrialJob& job, TrialFacts facts) {
                                         name(trial.variant), trial.trial, note));
   }
   outcome.neighbour_bytes = facts.neighbour_bytes;
+  outcome.onset_us = facts.onset_us;
+  outcome.relief_us = facts.relief_us;
   return outcome;
 }
 

@@ -25,6 +25,8 @@ struct TrialFacts {
   std::uint64_t peak_bytes = 0;
   std::uint64_t neighbour_bytes = 0;
   std::uint64_t oom_kills = 0;
+  std::uint64_t onset_us = 0;
+  std::uint64_t relief_us = 0;
   std::vector<std::string> notes;
 };
 

@@ -3,6 +3,7 @@
 // bench/bench (the work), cmd_bench_screen (what is shown).
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "cli/cmd_bench_at_rest.h"
@@ -42,6 +43,9 @@ int run_bench_command(const BenchCommand& command, const CommonOptions& common) 
   options->own_groups = {location->v1_memory_dir, location->v2_dir};
   options->version = KVPSI_VERSION;
   options->llama_commit = KVPSI_LLAMA_COMMIT;
+  if (command.reality.asked) {
+    return run_reality_command(command.reality, std::move(*options), common);
+  }
   install_stop_flag();
   BenchScreen screen(common.quiet);
   const auto results = run_bench(*options, stop_asked,

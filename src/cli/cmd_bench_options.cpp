@@ -101,8 +101,8 @@ std::uint64_t or_default(std::uint64_t value, std::uint64_t fallback) {
   return value > 0 ? value : fallback;
 }
 
-NeighbourSpec make_neighbour(const BenchCommand& command, bool is_reference, Scope scope) {
-  NeighbourSpec spec;
+PressSpec make_neighbour(const BenchCommand& command, bool is_reference, Scope scope) {
+  PressSpec spec;
   const std::uint64_t bytes = or_default(command.pressure_mib, is_reference ? 6000 : 100) * kMiB;
   if (is_reference) {
     spec.anon_bytes = bytes;
@@ -163,6 +163,7 @@ Result<std::string> find_model(const BenchCommand& command) {
 void add_bench_options(CLI::App& app, BenchCommand& command) {
   add_own_options(app, command);
   add_reference_options(app, command);
+  add_reality_options(app, command.reality);
 }
 
 Result<BenchOptions> make_bench_options(const BenchCommand& command) {
@@ -182,6 +183,7 @@ Result<BenchOptions> make_bench_options(const BenchCommand& command) {
   options.out_dir = !command.out_dir.empty() ? command.out_dir
                     : command.demo           ? "kvpsi-out/demo"
                     : command.full           ? "kvpsi-out/full"
+                    : command.reality.asked  ? kRealityOutDir
                                              : "kvpsi-out/bench";
   options.flags = describe_flags(command);
   options.seed = command.seed;
@@ -201,6 +203,10 @@ std::string describe_flags(const BenchCommand& command) {
   };
   if (command.demo) text += " --demo";
   if (command.full) text += " --full";
+  if (command.reality.asked) text += " --against-simulation";
+  if (command.reality.resume) text += " --resume";
+  add("--repetitions", command.reality.repetitions, plain.reality.repetitions);
+  add("--sim-seeds", command.reality.seeds, plain.reality.seeds);
   if (command.scope != plain.scope) {
     text += command.scope == Scope::cgroup ? " --scope cgroup" : " --scope system";
   }

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "bench/bench.h"
+#include "cli/cmd_bench_reality.h"
 
 namespace CLI {
 class App;
@@ -43,6 +44,7 @@ struct BenchCommand {
   std::uint32_t threads = 1;
   bool at_rest = false;
   std::uint32_t at_rest_pairs = 300;
+  RealityCommand reality;
 };
 
 void add_bench_options(CLI::App& app, BenchCommand& command);

@@ -102,6 +102,14 @@ struct Decision {
   bool operator==(const Decision&) const = default;
 };
 
+/// Whether the turn answers pressure with an action: tidying, the cap and what people ask for do
+/// not.
+inline bool answers_pressure(const Decision& decision) {
+  const bool answers = decision.reason == Reason::first_sign ||
+                       decision.reason == Reason::level_entry || decision.reason == Reason::need;
+  return answers && !decision.actions.empty();
+}
+
 /// The field table of Decision without its actions; see sample.h for the contract.
 template <class Visitor, class D>
 void visit_fields(Visitor&& visit, D& d)

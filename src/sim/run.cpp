@@ -10,11 +10,6 @@
 namespace kvpsi {
 namespace {
 
-/// Whether the turn answers pressure: tidying, the cap and what people ask for do not.
-bool is_response(const Decision& decision) {
-  const bool answers = decision.reason == Reason::first_sign ||
-                       decision.reason == Reason::level_entry || decision.reason == Reason::need;
-  return answers && !decision.actions.empty();
 }
 
 /// Passes what happens to the checkers and keeps the score.
@@ -46,7 +41,7 @@ class Judge final : public Watcher, public EventSink {
 
   void on_tick(const Tick& tick) override {
     ++turns_;
-    if (is_response(tick.decision) && score_.first_action_s < 0) score_.first_action_s = t_s_;
+    if (answers_pressure(tick.decision) && score_.first_action_s < 0) score_.first_action_s = t_s_;
     for (const auto& checker : checkers_) checker->on_tick(tick);
     if (sink_ != nullptr) sink_->on_tick(tick);
   }

@@ -58,6 +58,7 @@ std::string_view name(EventKind kind) {
 }
 
 Scenario vary_scenario(const Scenario& scenario, std::uint64_t seed) {
+  if (!scenario.varies) return scenario;
   Prng prng(seed);
   const auto factor = [&prng] { return 0.9 + 0.2 * prng.unit(); };
   const auto vary = [](std::uint64_t& value, double by) {

@@ -138,6 +138,9 @@ struct Scenario {
   std::vector<NeighbourSpec> neighbours;
   std::vector<EventSpec> events;  ///< in order of time
   ExpectSpec expect;
+  /// False: a seed decides what is chance on the machine only, sizes and times are as they stand.
+  /// For comparing with real runs of known sizes; files always say true.
+  bool varies = true;
 };
 
 /// Reads one scenario. `name` names it in the result and in errors. Comments are allowed.
@@ -147,7 +150,8 @@ Result<Scenario> parse_scenario(std::string_view json, std::string_view name);
 
 /// The same scenario with times and sizes moved by up to 10 %, following from the seed alone: one
 /// factor for all times (so that their order, and relief_s, stay true), one for each neighbour's
-/// size, each sequence's lengths, the engine's speeds and the disk. Limits and RAM stay.
+/// size, each sequence's lengths, the engine's speeds and the disk. Limits and RAM stay. Unchanged
+/// where it does not vary.
 Scenario vary_scenario(const Scenario& scenario, std::uint64_t seed);
 
 /// The control law's settings that the engine's flags of this scenario stand for.

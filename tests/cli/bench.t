@@ -72,6 +72,37 @@ RUN      touch file; $KVPSI bench -m "$MODEL" --out-dir file/out
 EXPECT   file/out: cannot make the folder
 EXIT     3
 
+NAME     a comparison with the simulation has its own sizes
+REQUIRES llama
+RUN      $KVPSI bench --against-simulation --limit-mib 300
+EXPECT   --limit-mib
+EXIT     2
+
+NAME     repetitions are the comparison's
+REQUIRES llama
+RUN      $KVPSI bench --repetitions 3
+EXPECT   --against-simulation
+EXIT     2
+
+NAME     no repetition at all
+REQUIRES llama
+RUN      $KVPSI bench --against-simulation --repetitions 0
+EXPECT   --repetitions
+EXIT     2
+
+NAME     nothing to go on with
+REQUIRES llama model
+RUN      mkdir out; $KVPSI bench -m "$MODEL" --against-simulation --resume --out-dir out
+EXPECT   out/results.json: there is no series to go on with
+EXIT     2
+
+NAME     a record that is cut
+REQUIRES llama model
+RUN      mkdir out; echo '{"schema":' > out/results.json
+RUN      $KVPSI bench -m "$MODEL" --against-simulation --resume --out-dir out
+EXPECT   the record does not parse
+EXIT     2
+
 NAME     the preflight is the doctor
 REQUIRES llama psi
 RUN      $KVPSI bench --preflight-only

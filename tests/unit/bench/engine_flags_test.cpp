@@ -15,8 +15,8 @@
 namespace kvpsi {
 namespace {
 
-EngineSpec make_spec(Variant variant, Squeeze squeeze) {
-  EngineSpec spec;
+RunSpec make_spec(Variant variant, Squeeze squeeze) {
+  RunSpec spec;
   spec.variant = variant;
   spec.squeeze = squeeze;
   spec.model = "m.gguf";
@@ -71,7 +71,7 @@ TEST(EngineFlags, AllVariantsDecodeTheSameWay) {
 }
 
 TEST(EngineFlags, SmallIsTheSizeThatPsiEndedWith) {
-  EngineSpec spec = make_spec(Variant::small, Squeeze::s2);
+  RunSpec spec = make_spec(Variant::small, Squeeze::s2);
   size_small(spec, {900, 300});
   EXPECT_EQ(spec.prompt_total, 600U);
   EXPECT_EQ(spec.n_ctx, 1024U);  // 600 + 300, in blocks of 256
@@ -81,7 +81,7 @@ TEST(EngineFlags, SmallIsTheSizeThatPsiEndedWith) {
 }
 
 TEST(EngineFlags, SmallKeepsAtLeastHeadAndTailAndAtMostThePrompt) {
-  EngineSpec spec = make_spec(Variant::small, Squeeze::s2);
+  RunSpec spec = make_spec(Variant::small, Squeeze::s2);
   size_small(spec, {330, 300});  // a trim that ate decoded tokens
   EXPECT_EQ(spec.prompt_total, 320U);
   size_small(spec, {2300, 300});  // psi did not trim
@@ -91,7 +91,7 @@ TEST(EngineFlags, SmallKeepsAtLeastHeadAndTailAndAtMostThePrompt) {
 }
 
 TEST(EngineFlags, PressWords) {
-  NeighbourSpec spec;
+  PressSpec spec;
   spec.anon_bytes = 75 * kMiB + 1;
   spec.file_bytes = 25 * kMiB;
   const auto words = press_words(spec, 1e9, "/out", "r.log");

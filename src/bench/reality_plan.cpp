@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// See reality_plan.h.
+#include "bench/reality_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace kvpsi {
+namespace {
+
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kRampStepBytes = 4 * kMiB;
+
+/// The answer itself grows by a MiB a second: what releasing makes room for is used up in seconds.
+constexpr double kLosslessHoldSeconds = 4;
+constexpr double kHoldSeconds = 12;
+
+std::uint64_t share_of(double share, std::uint64_t bytes) {
+  return static_cast<std::uint64_t>(share * static_cast<double>(bytes)) / kPage * kPage;
+}
+
+std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
+}  // namespace
+
+Result<SqueezeKind> parse_squeeze_kind(std::string_view text) {
+  std::string known;
+  for (const SqueezeKind kind : kSqueezeKinds) {
+    if (name(kind) == text) return kind;
+    known += (known.empty() ? "" : ", ") + std::string(name(kind));
+  }
+  return fail(ErrorCode::malformed,
+              "'" + std::string(text) + "' is not a squeeze: there are " + known);
+}
+
+double follow_most_s(SqueezeKind kind) {
+  switch (kind) {
+    case SqueezeKind::step_lossy:
+      return kLongFollowSeconds;
+    case SqueezeKind::step_lossless:
+      return kLosslessFollowSeconds;
+    case SqueezeKind::ramp:
+    case SqueezeKind::limit_lowered:
+      break;
+  }
+  return kFollowSeconds;
+}
+
+double RealityPlan::ramp_s() const {
+  if (ramp_step_bytes == 0) return 0;
+  const auto steps =
+      std::ceil(static_cast<double>(neighbour_bytes) / static_cast<double>(ramp_step_bytes));
+  return steps * ramp_step_s;
+}
+
+RealityPlan make_reality_plan(SqueezeKind kind, const RealitySizes& sizes) {
+  const std::uint64_t live = sizes.onset_tokens * sizes.bytes_per_token;
+  const std::uint64_t with_full_cache =
+      less(sizes.used_bytes, live) + sizes.n_ctx * sizes.bytes_per_token;
+  RealityPlan plan;
+  plan.kind = kind;
+  plan.hold_s = kHoldSeconds;
+  plan.limit_bytes = share_of(kRoomShare, with_full_cache);
+  if (kind == SqueezeKind::limit_lowered) {
+    plan.lowered_limit_bytes = share_of(kLossyShare, sizes.used_bytes);
+    return plan;
+  }
+  const bool is_lossy = kind != SqueezeKind::step_lossless;
+  const std::uint64_t needed = is_lossy ? share_of(1 / kLossyShare, plan.limit_bytes)
+                                        : plan.limit_bytes + sizes.scratch_bytes / 2;
+  // The neighbour takes whole MiB; the limit takes up the rest.
+  const std::uint64_t others = sizes.used_bytes + sizes.neighbour_overhead_bytes;
+  plan.neighbour_bytes = std::max(kMiB, less(needed, others) / kMiB * kMiB);
+  plan.limit_bytes -= (less(needed, others) - less(needed, others) / kMiB * kMiB) / kPage * kPage;
+  plan.trims = is_lossy;
+  if (!is_lossy) plan.hold_s = kLosslessHoldSeconds;
+  if (kind == SqueezeKind::ramp) {
+    plan.ramp_step_bytes = kRampStepBytes;
+    plan.ramp_step_s = kRampSeconds / std::ceil(static_cast<double>(plan.neighbour_bytes) /
+                                                static_cast<double>(kRampStepBytes));
+  }
+  return plan;
+}
+
+}  // namespace kvpsi
