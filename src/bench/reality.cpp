@@ -15,7 +15,6 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "base/prng.h"
 #include "bench/child.h"
 #include "bench/context.h"
 #include "bench/out_dir.h"
@@ -41,6 +40,16 @@ bool is_settled(const SqueezeTimes& times) {
 std::vector<Tick> read_ticks(const std::string& path) {
   auto journal = read_journal(path);
   return journal ? std::move(journal->ticks) : std::vector<Tick>();
+}
+
+/// Sleeps until that share of the heartbeat after some turn that follows `last`.
+void wait_for_phase(const Tick& last, double phase) {
+  const std::uint64_t beat_us = std::max<std::uint64_t>(last.decision.wake_after_us, 1);
+  const std::uint64_t now_us = monotonic_us();
+  std::uint64_t due_us = last.observation.sample.t_us +
+                         static_cast<std::uint64_t>(phase * static_cast<double>(beat_us));
+  while (due_us < now_us) due_us += beat_us;
+  sleep_ms(static_cast<unsigned>((due_us - now_us) / 1000));
 }
 
 class Series {
@@ -211,31 +220,23 @@ class Series {
     TimedSqueeze timed;
     timed.hold_s = plan.hold_s;
     timed.lowered_limit_bytes = plan.lowered_limit_bytes;
-    timed.follow_most_s = follow_most_s(plan.kind);
-    // The delay keeps the onset from following the heartbeat that showed the tokens.
-    Prng prng(bench().seed * 1000 + repetition * 10 + static_cast<std::uint64_t>(plan.kind));
-    const auto delay_us = static_cast<std::uint64_t>(kOnsetSpreadSeconds * 1e6 * prng.unit());
-    timed.begins = [this, journal, delay_us, reached_us = std::uint64_t{0}]() mutable {
-      if (reached_us == 0) {
-        if (last_live_tokens(read_ticks(journal)) < record_.sizes.onset_tokens) return false;
-        reached_us = monotonic_us();
-      }
-      const std::uint64_t due_us = reached_us + delay_us;
-      if (const std::uint64_t now_us = monotonic_us(); now_us < due_us) {
-        sleep_ms(static_cast<unsigned>((due_us - now_us) / 1000));
-      }
+    timed.follow_most_s = kFollowSeconds;
+    // Onsets spread evenly over a heartbeat at rest, since that decides when a step is noticed.
+    const double phase = (repetition - 0.5) / std::max(options_.repetitions, repetition);
+    timed.begins = [this, journal, phase] {
+      const auto ticks = read_ticks(journal);
+      if (last_live_tokens(ticks) < record_.sizes.onset_tokens) return false;
+      wait_for_phase(ticks.back(), phase);
       return true;
     };
-    timed.ends = [journal, kind = plan.kind, relieved_us = std::uint64_t{0},
-                  hold_s = plan.hold_s]() mutable {
+    timed.ends = [journal, relieved_us = std::uint64_t{0}, hold_s = plan.hold_s]() mutable {
       if (relieved_us == 0) relieved_us = monotonic_us();
       if (monotonic_us() - relieved_us < static_cast<std::uint64_t>(kSettleFromSeconds * 1e6)) {
         return false;
       }
       const auto ticks = read_ticks(journal);
       const auto onset_us = relieved_us - static_cast<std::uint64_t>(hold_s * 1e6);
-      return kind != SqueezeKind::step_lossless &&
-             is_settled(find_times(ticks, onset_us, relieved_us));
+      return is_settled(find_times(ticks, onset_us, relieved_us));
     };
     return timed;
   }
@@ -279,7 +280,7 @@ class Series {
       tell("simulating the same squeezes");
       for (const SqueezeKind kind : kSqueezeKinds) {
         simulated[kind] = simulate_squeeze(make_reality_plan(kind, record_.sizes), record_.sizes,
-                                           options_.seeds, kLongFollowSeconds);
+                                           options_.seeds, kFollowSeconds);
       }
     }
     record_.rows = judge_reality(record_.runs, simulated, bench().seed);

@@ -36,19 +36,6 @@ Result<SqueezeKind> parse_squeeze_kind(std::string_view text) {
               "'" + std::string(text) + "' is not a squeeze: there are " + known);
 }
 
-double follow_most_s(SqueezeKind kind) {
-  switch (kind) {
-    case SqueezeKind::step_lossy:
-      return kLongFollowSeconds;
-    case SqueezeKind::step_lossless:
-      return kLosslessFollowSeconds;
-    case SqueezeKind::ramp:
-    case SqueezeKind::limit_lowered:
-      break;
-  }
-  return kFollowSeconds;
-}
-
 double RealityPlan::ramp_s() const {
   if (ramp_step_bytes == 0) return 0;
   const auto steps =

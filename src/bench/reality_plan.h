@@ -76,16 +76,12 @@ inline constexpr double kLossyShare = 0.95;
 /// A limit so far above the whole cache that all of it is allowed again once nobody squeezes.
 inline constexpr double kRoomShare = 1.10;
 inline constexpr double kRampSeconds = 8;
-/// Onsets fall evenly into a heartbeat of the governor at rest.
+/// Onsets are spread evenly over a heartbeat of the governor at rest.
 inline constexpr double kOnsetSpreadSeconds = 0.5;
-/// How long the step is followed at most, which all growth fits into, and the other squeezes.
-inline constexpr double kLongFollowSeconds = 70;
-inline constexpr double kFollowSeconds = 40;
-inline constexpr double kLosslessFollowSeconds = 25;
-/// Full size for that long ends the following: pressure later than this is not growth's fault.
-inline constexpr double kSettledSeconds = 10;
-
-double follow_most_s(SqueezeKind kind);
+/// Longest time after the relief; dwell times, hold and growth take up to 50 s.
+inline constexpr double kFollowSeconds = 65;
+/// Full size for that long ends the following.
+inline constexpr double kSettledSeconds = 5;
 
 RealityPlan make_reality_plan(SqueezeKind kind, const RealitySizes& sizes);
 

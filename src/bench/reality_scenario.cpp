@@ -5,7 +5,6 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "base/prng.h"
 #include "sim/constants.h"
 #include "sim/run.h"
 
@@ -93,7 +92,8 @@ std::vector<SqueezeTimes> simulate_squeeze(const RealityPlan& plan, const Realit
                                            std::uint64_t seeds, double follow_s) {
   std::vector<SqueezeTimes> all;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    const double delay_s = kOnsetSpreadSeconds * Prng(seed).unit();
+    const double phase = (static_cast<double>(seed) - 0.5) / static_cast<double>(seeds);
+    const double delay_s = kOnsetSpreadSeconds * phase;
     Recorder recorder;
     run_scenario(make_reality_scenario(plan, sizes, delay_s, follow_s), seed, LawKind::kvpsi,
                  &recorder);

@@ -10,8 +10,6 @@
 namespace kvpsi {
 namespace {
 
-}
-
 /// Passes what happens to the checkers and keeps the score.
 class Judge final : public Watcher, public EventSink {
  public:
