@@ -31,7 +31,7 @@ constexpr std::uint64_t kPromptTokens = 1500;
 /// Two seconds of answer: the first sign of it must not be taken for the squeeze's.
 constexpr std::uint64_t kAnswerBeforeOnset = 100;
 constexpr std::uint64_t kMeasuringNeighbourBytes = 64 * kMiB;
-constexpr double kSettleFromSeconds = 20;
+constexpr double kSettleFromSeconds = 28;
 
 bool is_settled(const SqueezeTimes& times) {
   return times.full_size_s && times.followed_s >= *times.full_size_s + kSettledSeconds;
