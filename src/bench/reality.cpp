@@ -222,7 +222,7 @@ class Series {
     timed.lowered_limit_bytes = plan.lowered_limit_bytes;
     timed.follow_most_s = kFollowSeconds;
     // Onsets spread evenly over a heartbeat at rest, since that decides when a step is noticed.
-    const double phase = (repetition - 0.5) / std::max(options_.repetitions, repetition);
+    const double phase = find_onset_phase(repetition, options_.repetitions);
     timed.begins = [this, journal, phase] {
       const auto ticks = read_ticks(journal);
       if (last_live_tokens(ticks) < record_.sizes.onset_tokens) return false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "base/bytes.h"
@@ -41,6 +42,15 @@ double RealityPlan::ramp_s() const {
   const auto steps =
       std::ceil(static_cast<double>(neighbour_bytes) / static_cast<double>(ramp_step_bytes));
   return steps * ramp_step_s;
+}
+
+double find_onset_phase(std::uint32_t repetition, std::uint32_t repetitions) {
+  // Steps of about the golden section, without a common divisor: every place comes once.
+  constexpr double kGoldenShare = 0.618;
+  auto step = static_cast<std::uint64_t>(kGoldenShare * repetitions) + 1;
+  while (std::gcd(step, std::uint64_t{repetitions}) != 1) ++step;
+  const std::uint64_t place = repetition * step % repetitions;
+  return (static_cast<double>(place) + 0.5) / static_cast<double>(repetitions);
 }
 
 RealityPlan make_reality_plan(SqueezeKind kind, const RealitySizes& sizes) {

@@ -83,6 +83,11 @@ inline constexpr double kFollowSeconds = 65;
 /// Full size for that long ends the following.
 inline constexpr double kSettledSeconds = 5;
 
+/// Where in a heartbeat the onset of a repetition (1, 2, ...) lies, 0..1: `repetitions` places,
+/// evenly spread, in an order in which the first few are spread too, since a series may be cut
+/// short.
+double find_onset_phase(std::uint32_t repetition, std::uint32_t repetitions);
+
 RealityPlan make_reality_plan(SqueezeKind kind, const RealitySizes& sizes);
 
 }  // namespace kvpsi

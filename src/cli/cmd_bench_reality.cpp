@@ -105,7 +105,7 @@ class Screen {
 void add_reality_options(CLI::App& app, RealityCommand& command) {
   auto* asked = app.add_flag("--against-simulation", command.asked,
                              "Four squeezes that end again, real and simulated, side by side; "
-                             "with the times after relief (about 45 minutes)");
+                             "with the times after relief (about 40 minutes)");
   add_number_option(app, "--repetitions", command.repetitions, 1, 1000,
                     "Real runs of each squeeze for --against-simulation")
       ->needs(asked);

@@ -2,7 +2,9 @@
 // Real against simulated: sizes of the squeezes, verdicts, what is missing, the record both ways.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <set>
 #include <vector>
 
 #include "base/bytes.h"
@@ -82,6 +84,19 @@ TEST(RealityPlan, TheLoweredLimitNeedsNoNeighbour) {
   EXPECT_EQ(plan.neighbour_bytes, 0U);
   EXPECT_LT(plan.lowered_limit_bytes, sizes.used_bytes);
   EXPECT_GT(plan.limit_bytes, sizes.used_bytes);
+}
+
+TEST(RealityPlan, OnsetsTakeEveryPlaceOnceAndTheFirstOnesAreSpreadToo) {
+  for (const std::uint32_t n : {1U, 2U, 3U, 10U, 12U}) {
+    std::set<int> places;
+    for (std::uint32_t i = 1; i <= n; ++i) {
+      places.insert(static_cast<int>(find_onset_phase(i, n) * n));
+    }
+    EXPECT_EQ(places.size(), n);
+    EXPECT_LT(*places.rbegin(), static_cast<int>(n));
+  }
+  const auto [lo, hi] = std::minmax({find_onset_phase(1, 10), find_onset_phase(2, 10)});
+  EXPECT_GT(hi - lo, 0.25);
 }
 
 TEST(RealityScenario, BothSidesHaveTheSameBytes) {
