@@ -137,7 +137,7 @@ const Json* find_member(Reading& reading, const Json& json, std::string_view pat
 
 /// Members that the first journals of this schema lack: absent means the default.
 bool is_later_member(std::string_view key) {
-  return key == "hinted" || key == "peers_bytes" || key == "waiting_bytes";
+  return key == "hinted" || key == "peers_bytes" || key == "waiting_bytes" || key == "draining";
 }
 
 template <class T>

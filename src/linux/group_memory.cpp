@@ -57,6 +57,8 @@ void GroupMemory::add_v1(const std::string& dir) {
   if (!level.max.is_open()) return;
   level.usage = KernelFile(dir + "/memory.usage_in_bytes");
   level.stat = KernelFile(dir + "/memory.stat");
+  level.swap_max = KernelFile(dir + "/memory.memsw.limit_in_bytes");
+  level.swap_usage = KernelFile(dir + "/memory.memsw.usage_in_bytes");
   level.hits = KernelFile(dir + "/memory.failcnt");
   level.events = KernelFile(dir + "/memory.oom_control");
   levels_.push_back(std::move(level));
@@ -73,7 +75,10 @@ void GroupMemory::add_v2(const std::string& dir) {
   // The hierarchical memory.events of an ancestor also counts a sibling that hits its own limit.
   level.hits = KernelFile(dir + "/memory.events.local");
   level.events = KernelFile(dir + "/memory.events");
-  if (!level.hits.is_open()) level.hits = KernelFile(dir + "/memory.events");
+  const bool is_own = levels_.empty();
+  if (is_own && !level.hits.is_open()) level.hits = KernelFile(dir + "/memory.events");
+  level.swap_max = KernelFile(dir + "/memory.swap.max");
+  level.swap_usage = KernelFile(dir + "/memory.swap.current");
   levels_.push_back(std::move(level));
 }
 
@@ -87,8 +92,9 @@ void GroupMemory::read_limits(std::span<char> buffer, GroupReading& reading) con
     std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
     if (max && *max) limit = **max;
     if (high && *high) limit = std::min(limit, **high);
-    if (limit == std::numeric_limits<std::uint64_t>::max()) continue;
     const auto usage = read_parsed(level.usage, buffer, reading.is_lost, parse_counter);
+    read_swap(level, buffer, limit, usage.value_or(0), reading);
+    if (limit == std::numeric_limits<std::uint64_t>::max()) continue;
     const auto stat = read_parsed(level.stat, buffer, reading.is_lost,
                                   [this](auto text) { return parse_group_stat(text, is_v1_); });
     const auto file = stat ? stat->file_bytes : std::nullopt;
@@ -101,6 +107,19 @@ void GroupMemory::read_limits(std::span<char> buffer, GroupReading& reading) con
     reading.file_bytes = file;
     reading.refault_pages_total = stat ? stat->refault_pages_total : std::nullopt;
   }
+}
+
+void GroupMemory::read_swap(const Level& level, std::span<char> buffer, std::uint64_t limit,
+                            std::uint64_t usage, GroupReading& reading) const {
+  const auto max = read_parsed(level.swap_max, buffer, reading.is_lost, parse_limit);
+  const auto used = read_parsed(level.swap_usage, buffer, reading.is_lost, parse_counter);
+  if (!max || !*max || !used) return;
+  // v1 counts memory and swap together: swap is what may be used beside a full memory limit.
+  const std::uint64_t beside = is_v1_ ? limit : 0;
+  const std::uint64_t swapped = is_v1_ ? *used - std::min(*used, usage) : *used;
+  const std::uint64_t most = **max - std::min(**max, beside);
+  const std::uint64_t left = most - std::min(most, swapped);
+  reading.swap_free_bytes = std::min(reading.swap_free_bytes.value_or(left), left);
 }
 
 void GroupMemory::add_counters(const Level& level, std::span<char> buffer,

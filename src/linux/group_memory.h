@@ -23,7 +23,10 @@ struct GroupReading {
   std::optional<std::uint64_t> usage_bytes;
   std::optional<std::uint64_t> file_bytes;
   std::optional<std::uint64_t> refault_pages_total;
-  /// v2: high + max of memory.events.local (before 5.2 memory.events); v1: failcnt.
+  /// Least over all levels: v2 memory.swap.max - current; v1 what memsw leaves beside the limit.
+  std::optional<std::uint64_t> swap_free_bytes;
+  /// v2: high + max of memory.events.local (before 5.2 memory.events of the own group alone: an
+  /// ancestor's also counts siblings that hit limits of their own); v1: failcnt.
   std::optional<std::uint64_t> limit_hits_total;
   /// v2: of the highest group seen, descendants included; v1: kills in our group and ancestors.
   std::optional<std::uint64_t> oom_kills_total;
@@ -54,12 +57,17 @@ class GroupMemory {
     KernelFile high;  ///< v2 only
     KernelFile usage;
     KernelFile stat;
-    KernelFile hits;    ///< memory.events.local or memory.failcnt
-    KernelFile events;  ///< memory.events or memory.oom_control
+    KernelFile swap_max;    ///< memory.swap.max or memory.memsw.limit_in_bytes
+    KernelFile swap_usage;  ///< memory.swap.current or memory.memsw.usage_in_bytes
+    KernelFile hits;        ///< memory.events.local or memory.failcnt
+    KernelFile events;      ///< memory.events or memory.oom_control
   };
   void add_v1(const std::string& dir);
   void add_v2(const std::string& dir);
   void read_limits(std::span<char> buffer, GroupReading& reading) const;
+  /// Takes the least; `limit` and `usage` are of the same level.
+  void read_swap(const Level& level, std::span<char> buffer, std::uint64_t limit,
+                 std::uint64_t usage, GroupReading& reading) const;
   void add_counters(const Level& level, std::span<char> buffer, GroupReading& reading) const;
 
   std::vector<Level> levels_;

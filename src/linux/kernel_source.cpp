@@ -88,6 +88,7 @@ Sample KernelSource::sample() {
   sample.group_limit_hits_total = group.limit_hits_total;
   sample.group_oom_kills_total = group.oom_kills_total;
   sample.group_refault_pages_total = group.refault_pages_total;
+  sample.group_swap_free_bytes = group.swap_free_bytes;
   is_group_lost_ |= group.is_lost;
   const PeerReading& peers = peers_.read(sample.t_us, find_peer_group(), buffer_);
   sample.peers_anon_bytes = peers.anon_bytes;

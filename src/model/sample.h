@@ -42,6 +42,7 @@ struct Sample {
   std::optional<std::uint64_t> group_limit_hits_total;
   std::optional<std::uint64_t> group_oom_kills_total;
   std::optional<std::uint64_t> group_refault_pages_total;  ///< workingset_refault_* where offered
+  std::optional<std::uint64_t> group_swap_free_bytes;      ///< least over all limits on swap
 
   // Reclaim system-wide (/proc/vmstat). Stays still while only a group's limit is hit.
   std::optional<std::uint64_t> system_scan_pages_total;  ///< pgscan_direct + pgscan_kswapd
@@ -91,6 +92,8 @@ void visit_fields(Visitor&& visit, S& s)
   visit(Field{"group_oom_kills_total", "1", "OOM kills in that group"}, s.group_oom_kills_total);
   visit(Field{"group_refault_pages_total", "pages", "pages read back soon after eviction"},
         s.group_refault_pages_total);
+  visit(Field{"group_swap_free_bytes", "bytes", "swap that the groups' limits still allow"},
+        s.group_swap_free_bytes);
   visit(Field{"system_scan_pages_total", "pages", "pages scanned by reclaim, system-wide"},
         s.system_scan_pages_total);
   visit(Field{"system_swapin_pages_total", "pages", "pages swapped in"},

@@ -52,6 +52,7 @@ struct Signal {
   bool limit_hit = false;          ///< our limit was hit since the previous sample
   bool hinted = false;             ///< a service manager asked for memory since the previous sample
   bool oom_kill = false;           ///< the kernel killed somebody in our group
+  bool draining = false;           ///< others take the last of the reserve, and no swap takes them
   bool oom_near = false;           ///< headroom is low and there is next to nothing to reclaim
   /// Least over machine and limits, without the file pages that we need ourselves; may be negative.
   std::int64_t headroom_bytes = std::numeric_limits<std::int64_t>::max();
@@ -82,6 +83,7 @@ void visit_fields(Visitor&& visit, S& s)
   visit(Field{"limit_hit", "bool", "our limit was hit"}, s.limit_hit);
   visit(Field{"hinted", "bool", "a service manager asked for memory"}, s.hinted);
   visit(Field{"oom_kill", "bool", "somebody in our group was killed"}, s.oom_kill);
+  visit(Field{"draining", "bool", "others take the last of the reserve"}, s.draining);
   visit(Field{"oom_near", "bool", "low headroom, and nothing to reclaim"}, s.oom_near);
   visit(Field{"headroom_bytes", "bytes", "memory left, our weights kept"}, s.headroom_bytes);
   visit(Field{"headroom_slope", "bytes/s", "change of headroom"}, s.headroom_slope);

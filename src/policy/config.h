@@ -39,6 +39,7 @@ struct PolicyConfig {
 
   // Reserves: headroom to keep (low) and to aim for (high).
   std::uint64_t own_text_most_bytes = 16 * kMiB;
+  std::uint64_t own_text_for_us = 600'000'000;
   double system_reserve_low_share = 0.04;
   double system_reserve_high_share = 0.08;
   std::uint64_t reserve_low_bytes = 256 * kMiB;
@@ -67,6 +68,7 @@ struct PolicyConfig {
   double horizon_s = 2.25;
   double unseen_some = 0.02;
   double unseen_max_reserves = 4;
+  double unseen_max_growth = 8;
   double others_max_reserves = 2;
   double still_some = 0.10;
   std::uint64_t unseen_max_doublings = 3;
@@ -88,6 +90,7 @@ struct PolicyConfig {
   std::uint64_t grow_again_us = 60'000'000;
   std::uint64_t grow_period_us = 1'000'000;
   double grow_some = 0.001;
+  double grow_margin_share = 0.25;
   double grow_share = 0.125;
   double grow_wary_share = 0.02;
   std::uint64_t relapse_us = 10'000'000;
@@ -142,6 +145,7 @@ void visit_seeing_fields(Visitor& visit, C& c) {
 
   visit(Field{"own_text_most_bytes", "bytes", "most taken for the program's own text"},
         c.own_text_most_bytes);
+  visit(Field{"own_text_for_us", "us", "how long that is remembered"}, c.own_text_for_us);
   visit(Field{"system_reserve_low_share", "1", "of the machine, to keep"},
         c.system_reserve_low_share);
   visit(Field{"system_reserve_high_share", "1", "of the machine, to aim for"},
@@ -182,6 +186,7 @@ void visit_level_fields(Visitor& visit, C& c) {
   visit(Field{"unseen_some", "1", "own stall share that disproves headroom"}, c.unseen_some);
   visit(Field{"unseen_max_reserves", "1", "headroom above this many upper reserves is believed"},
         c.unseen_max_reserves);
+  visit(Field{"unseen_max_growth", "1", "of that bound, while stall goes on"}, c.unseen_max_growth);
   visit(Field{"others_max_reserves", "1", "most file pages of others taken for needed"},
         c.others_max_reserves);
   visit(Field{"still_some", "1", "stall since a step that shows it was too small"}, c.still_some);
@@ -226,6 +231,8 @@ void visit_growth_fields(Visitor& visit, C& c) {
         c.grow_again_us);
   visit(Field{"grow_period_us", "us", "between two growth steps"}, c.grow_period_us);
   visit(Field{"grow_some", "1", "stall share of 2 s that forbids growth"}, c.grow_some);
+  visit(Field{"grow_margin_share", "1", "of the way to the upper reserve, left unfilled"},
+        c.grow_margin_share);
   visit(Field{"grow_share", "1", "of the whole cache, one growth step"}, c.grow_share);
   visit(Field{"grow_wary_share", "1", "the same near the size that hurt"}, c.grow_wary_share);
   visit(Field{"relapse_us", "us", "pressure this soon after a growth step is its fault"},

@@ -153,6 +153,8 @@ void add_slopes(Signal& signal, const Point& base, const Point& now, const Polic
   signal.headroom_slope = slope(base.headroom_bytes, now.headroom_bytes);
   signal.foreign_slope = slope(base.foreign_room_bytes, now.foreign_room_bytes);
   if (-signal.foreign_slope < config.slope_floor_bytes_per_s) return;
+  // Weights bigger than the memory leave none for ever: nothing is running out then.
+  if (base.headroom_bytes <= 0 && now.headroom_bytes <= 0) return;
   const double left = static_cast<double>(std::max<std::int64_t>(0, signal.headroom_bytes));
   signal.time_to_empty_s = left / -signal.foreign_slope;
 }
@@ -175,13 +177,26 @@ void add_stall(Signal& signal, const PolicyState& state, const Point& now, const
 }
 
 /// The program's text and libraries are read with every token but declared by nobody; what was
-/// mapped at rest tells their size. More than that was read once, to load the model.
+/// mapped at rest tells their size. More than that was read once, to load the model. A maximum that
+/// was not seen again for long, and without pressure, was something else.
 void note_own_files(PolicyState& state, const Sample& sample, const PolicyConfig& config) {
-  const std::uint64_t most = sample.own_file_wanted_bytes + config.own_text_most_bytes;
-  if (sample.own_file_wanted_bytes != state.own_file_wanted_bytes) state.own_file_most_bytes = 0;
+  const std::uint64_t beyond = minus(sample.own_file_bytes, sample.own_file_wanted_bytes);
+  const std::uint64_t mapped = sample.own_file_bytes - minus(beyond, config.own_text_most_bytes);
+  const bool is_old = state.level == Level::calm &&
+                      !is_within(sample.t_us, state.own_file_most_us, config.own_text_for_us);
+  const bool is_new = sample.own_file_wanted_bytes != state.own_file_wanted_bytes;
+  if (is_old || is_new || mapped >= state.own_file_most_bytes) {
+    state.own_file_most_bytes = mapped;
+    state.own_file_most_us = std::max<std::uint64_t>(sample.t_us, 1);
+  }
   state.own_file_wanted_bytes = sample.own_file_wanted_bytes;
-  state.own_file_most_bytes =
-      std::max(state.own_file_most_bytes, std::min(sample.own_file_bytes, most));
+}
+
+/// Others take the last of the reserve so fast that waiting for stall would be waiting too long:
+/// without swap a machine stalls only when there is nothing left to give back in time.
+bool is_draining(const Signal& signal, const Room& room, const PolicyConfig& config) {
+  return !room.has_swap && Wide{signal.headroom_bytes} < Wide{signal.reserve_low_bytes} &&
+         signal.time_to_empty_s < config.drain_time_to_empty_s;
 }
 
 void remember(PolicyState& state, const Point& point) {
@@ -204,6 +219,7 @@ Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config
   const Room room = measure_room(sample, state.own_file_most_bytes, config);
   const Point now = make_point(sample, room);
   if (state.has_previous && !continues(state.previous, now, config.sample_gap_us)) {
+    if (now.t_us < state.previous.t_us) forget_future(state, now.t_us);
     state.history.clear();
     state.has_previous = false;
     state.history_digest = 0;
@@ -225,6 +241,7 @@ Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config
     signal.oom_kill = now.oom_kills > state.previous.oom_kills;
     add_stall(signal, state, now, reclaim, config);
     add_slopes(signal, *base, now, config);
+    signal.draining = is_draining(signal, room, config);
   }
   remember(state, now);
   return signal;

@@ -19,22 +19,26 @@ std::uint64_t full_bytes(const PoolView& kv, const PolicyConfig& config) {
   return config.kv_max_bytes == 0 ? all : std::min(all, config.kv_max_bytes);
 }
 
-/// Live KV and the headroom above the upper reserve, without what others will take meanwhile. While
-/// it is bad, the page cache of others in the group counts as used: they want it back.
+/// Live KV and the headroom that may be filled, without what others will take meanwhile. Some of
+/// the room above the lower reserve stays: there the need begins, and a cache grown to that edge
+/// would be trimmed for the next trifle. While it is bad, the page cache of others in the group
+/// counts as used: they want it back.
 std::uint64_t fitting_bytes(const PolicyState& state, const PoolView& kv, const Signal& signal,
                             const PolicyConfig& config) {
   const double loss = std::max(0.0, -signal.foreign_slope) * config.horizon_s;
   const double others =
       state.level >= Level::high ? static_cast<double>(state.previous.others_file_bytes) : 0.0;
-  const double room = static_cast<double>(signal.headroom_bytes) -
-                      static_cast<double>(signal.reserve_low_bytes) - loss - others;
+  const double low = static_cast<double>(signal.reserve_low_bytes);
+  const double high = static_cast<double>(signal.reserve_high_bytes);
+  const double kept = low + (high - low) * config.grow_margin_share;
+  const double room = static_cast<double>(signal.headroom_bytes) - kept - loss - others;
   return to_bytes(static_cast<double>(kv.live_bytes) + std::max(0.0, room));
 }
 
 /// Growth that pressure has undone within a minute would come back as flapping at the pace of the
 /// hold, so it waits a minute.
 bool is_undone(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
-  // Give or take a fifth, so that several governed processes do not grow together.
+  // Up to a fifth longer, so that several governed processes do not grow together.
   const double jitter = 1 + 0.2 * Prng(state.undone_us).unit();
   return is_within(now_us, state.undone_us, share_of(config.grow_again_us, jitter));
 }
@@ -60,16 +64,15 @@ void note_relapse(PolicyState& state, const PoolView& kv, std::uint64_t now_us,
 void tighten(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint64_t now_us,
              const PolicyConfig& config) {
   const std::uint64_t full = full_bytes(kv, config);
-  const std::uint64_t least =
-      std::max(config.kv_min_bytes, share_of(full, config.budget_least_share));
+  // So that one request at a time gets through; of a huge cache it must not be more than spare.
+  const std::uint64_t trickle =
+      std::min(share_of(full, config.budget_least_share), signal.reserve_high_bytes);
+  const std::uint64_t least = std::min(std::max(config.kv_min_bytes, trickle), full);
   const std::uint64_t fits = fitting_bytes(state, kv, signal, config);
-  const std::uint64_t wanted = std::max({fits, kv.live_bytes, std::min(least, full)});
+  const std::uint64_t wanted = std::max({fits, kv.live_bytes, least});
   const std::uint64_t before = state.is_bounded ? state.budget_bytes : full;
   if (wanted >= before) return;
-  const bool turns = is_within(now_us, state.grown_us, config.grow_again_us);
-  if (turns && state.undone_us <= state.grown_us) {
-    state.undone_us = std::max<std::uint64_t>(now_us, 1);
-  }
+  note_shrink(state, now_us, config);
   state.budget_bytes = wanted;
   state.is_bounded = true;
 }
@@ -95,9 +98,11 @@ void grow(PolicyState& state, const Signal& signal, const PoolView& kv, std::uin
   // A running answer may have gone past the budget: what is there and fits is no growth.
   const std::uint64_t base = std::max(state.budget_bytes, std::min(kv.live_bytes, fits));
   const std::uint64_t next = base > fits || fits - base < step ? fits : base + step;
-  // A little more is not worth a change of direction.
-  if (next < full && next < state.budget_bytes + std::min(step, share_of(full, config.grow_share)))
-    return;
+  // A little more is not worth a change of direction, unless work waits for just that.
+  const std::uint64_t worth = std::min(step, share_of(full, config.grow_share));
+  const bool admits = kv.waiting_bytes > 0 && Wide{next} >= Wide{kv.live_bytes} + kv.waiting_bytes;
+  if (next < full && !admits && minus(next, state.budget_bytes) < worth) return;
+  if (next <= state.budget_bytes && state.budget_bytes < full) return;
   state.budget_bytes = std::max(state.budget_bytes, next);
   state.grown_us = std::max<std::uint64_t>(now_us, 1);
   state.grown_to_bytes = state.budget_bytes;
@@ -131,9 +136,19 @@ std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& sig
   return state.budget_bytes;
 }
 
+void note_shrink(PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
+  const bool turns = is_within(now_us, state.grown_us, config.grow_again_us);
+  if (turns && state.undone_us <= state.grown_us) {
+    state.undone_us = std::max<std::uint64_t>(now_us, 1);
+  }
+}
+
 bool will_grow(const PolicyState& state, const Signal& signal, const PoolView& kv,
-               std::uint64_t bytes, std::uint64_t now_us, const PolicyConfig& config) {
-  return Wide{fitting_bytes(state, kv, signal, config)} >= Wide{kv.live_bytes} + bytes;
+               std::uint64_t now_us, const PolicyConfig& config) {
+  const bool stalls_on = signal.some_fast >= config.grow_some &&
+                         !is_within(now_us, state.pressed_us, share_of(config.grow_hold_us, 2));
+  return !stalls_on &&
+         Wide{fitting_bytes(state, kv, signal, config)} >= Wide{kv.live_bytes} + kv.waiting_bytes;
 }
 
 }  // namespace kvpsi

@@ -15,16 +15,20 @@
 namespace kvpsi {
 
 /// Moves the budget and returns it: the most live KV bytes that admission, prefill and restore may
-/// fill; empty while nothing is bounded or there is no KV pool. Above calm it is what is live, plus
-/// the headroom above the upper reserve (at high and critical less the page cache of others in the
-/// group); in calm it grows to what fits.
+/// fill; empty while nothing is bounded or there is no KV pool. Under pressure it is cut to what is
+/// live plus the headroom that may be filled; some time after pressure it grows to that.
 std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& signal,
                                            const PoolViews& pools, std::uint64_t now_us,
                                            const PolicyConfig& config);
 
-/// Whether the budget is about to leave room for so much more than is live: it fits, and no growth
-/// was undone of late.
+/// The cache shrinks, by a cut of the budget or by a trim for need: where it grew within the last
+/// minute, that growth is undone.
+void note_shrink(PolicyState& state, std::uint64_t now_us, const PolicyConfig& config);
+
+/// Whether the memory measured now bears the work that waits, so that the budget will let it go on
+/// sooner or later (a minute later, where growth was undone) and nothing need be dropped for it.
+/// False while a little stall goes on long after the pressure, which forbids growth.
 bool will_grow(const PolicyState& state, const Signal& signal, const PoolView& kv,
-               std::uint64_t bytes, std::uint64_t now_us, const PolicyConfig& config);
+               std::uint64_t now_us, const PolicyConfig& config);
 
 }  // namespace kvpsi

@@ -85,7 +85,8 @@ Reason find_obstacle(const PolicyState& state, const Situation& s, const PoolVie
   if (state.trim.decision_id != 0) return Reason::in_flight;
   if (for_need
           ? is_blanked(state, s.signal, now_us, s.config)
-          : !state.trim_again && is_within(now_us, state.trim_asked_us, s.config.blanking_us)) {
+          : !state.trim_again && is_within(now_us, std::max(state.trim_asked_us, state.slid_us),
+                                           s.config.blanking_us)) {
     return Reason::blanking;
   }
   if (for_need && is_on_hold(state, s.signal, now_us, s.config)) return Reason::futile;
@@ -98,6 +99,7 @@ void ask_trim(PolicyState& state, const Situation& s, std::uint64_t bytes, Reaso
   ask(s.config, Verb::trim, PoolKind::kv, bytes, decision);
   note_trim(state, decision.id, bytes, reason == Reason::need, s.signal.some_fast,
             s.observation.sample.t_us);
+  if (reason == Reason::need) note_shrink(state, s.observation.sample.t_us, s.config);
   decision.reason = reason;
 }
 
@@ -121,8 +123,8 @@ bool choose_cap(PolicyState& state, const Situation& s, Decision& decision) {
 /// Whether a loss of all that is possible would still not be felt. Measured by what is missing to
 /// the lower reserve: the upper one is comfort, and bigger than many a cache.
 bool is_too_little(const Situation& s, std::uint64_t need_bytes, double possible_bytes) {
-  const std::uint64_t comfort = minus(s.signal.reserve_high_bytes, s.signal.reserve_low_bytes);
-  const std::uint64_t missing = need_bytes > comfort ? need_bytes - comfort : need_bytes;
+  const Wide gap = Wide{s.signal.reserve_low_bytes} - s.signal.headroom_bytes;
+  const Wide missing = gap > 0 ? std::min(gap, Wide{need_bytes}) : Wide{need_bytes};
   return possible_bytes < static_cast<double>(missing) * s.config.least_share_of_need;
 }
 
@@ -164,8 +166,7 @@ bool choose_room(PolicyState& state, const Situation& s, Decision& decision) {
   }
   const Wide wanted = Wide{kv->live_bytes} + kv->waiting_bytes;
   if (wanted <= state.budget_bytes) return false;
-  const std::uint64_t now_us = s.observation.sample.t_us;
-  if (will_grow(state, s.signal, *kv, kv->waiting_bytes, now_us, s.config)) return false;
+  if (will_grow(state, s.signal, *kv, s.observation.sample.t_us, s.config)) return false;
   const auto missing = static_cast<std::uint64_t>(wanted - state.budget_bytes);
   const std::uint64_t floor = floor_bytes(s.config);
   if (missing > droppable_bytes(*kv, floor)) return false;

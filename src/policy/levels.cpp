@@ -13,13 +13,6 @@ bool is_below(const Signal& signal, std::uint64_t reserve_bytes, double factor =
   return static_cast<double>(signal.headroom_bytes) < static_cast<double>(reserve_bytes) * factor;
 }
 
-/// Others take the last of the reserve so fast that waiting for stall would be waiting too long: a
-/// machine without swap stalls only when there is nothing left to give back in time.
-bool is_draining(const Signal& signal, const PolicyConfig& config) {
-  return is_below(signal, signal.reserve_low_bytes) &&
-         signal.time_to_empty_s < config.drain_time_to_empty_s;
-}
-
 bool is_first_sign_size(const Signal& signal, const PolicyConfig& config) {
   if (!signal.psi_present) {
     return is_stressed(signal, config) && is_below(signal, signal.reserve_high_bytes);
@@ -43,8 +36,8 @@ bool is_stalling(const Signal& signal, std::uint64_t dt_us, const PolicyConfig& 
 bool update_signs(PolicyState& state, const Signal& signal, std::uint64_t now_us,
                   std::uint64_t dt_us, const PolicyConfig& config) {
   if (is_stalling(signal, dt_us, config)) state.last_stall_us = now_us;
-  const bool sign = is_first_sign_size(signal, config) || signal.oom_near || signal.hinted ||
-                    is_draining(signal, config);
+  const bool sign =
+      is_first_sign_size(signal, config) || signal.oom_near || signal.hinted || signal.draining;
   if (sign) state.last_sign_us = now_us;
   const bool first = sign && !state.sign_seen;
   if (first) state.sign_since_us = now_us;
@@ -72,8 +65,7 @@ Level find_level(const Signal& signal, const PolicyConfig& config) {
   }
   if ((active && signal.some_fast >= config.high_some) ||
       (stressed && is_below(signal, signal.reserve_low_bytes)) ||
-      signal.time_to_empty_s < config.high_time_to_empty_s || is_draining(signal, config) ||
-      signal.oom_near) {
+      signal.time_to_empty_s < config.high_time_to_empty_s || signal.draining || signal.oom_near) {
     return Level::high;
   }
   if ((active && signal.some_fast >= config.elevated_some) ||
@@ -109,7 +101,7 @@ LevelChange update_level(PolicyState& state, const Signal& signal, std::uint64_t
   LevelChange change;
   change.first_sign = update_signs(state, signal, now_us, dt_us, config);
   change.pressed = is_within(now_us, state.last_stall_us, config.recent_stall_us) ||
-                   signal.oom_kill || signal.oom_near || is_draining(signal, config);
+                   signal.oom_kill || signal.oom_near || signal.draining;
 
   const Level target = find_level(signal, config);
   if (target > state.level) {

@@ -50,7 +50,7 @@ double find_believed(const PolicyState& state, const Signal& signal, std::uint64
   if (signal.some_fast < config.high_some) return believed;
   const double windows = static_cast<double>(minus(now_us, state.sign_since_us)) /
                          static_cast<double>(std::max<std::uint64_t>(config.fast_window_us, 1));
-  return believed * std::max(1.0, windows);
+  return believed * std::max(1.0, std::min(windows, config.unseen_max_growth));
 }
 
 double aim_bytes(const PolicyState& state, const Signal& signal, const PolicyConfig& config) {

@@ -3,6 +3,7 @@
 #include "policy/room.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "policy/arith.h"
 
@@ -30,7 +31,10 @@ Room measure_system(const Sample& sample, std::uint64_t kept_bytes, const Policy
     high = std::min(std::max(high, share_of(total, config.system_reserve_high_share)),
                     share_of(total, config.system_reserve_high_max_share));
   }
-  return make_room(Scope::system, headroom, Wide{sample.own_anon_bytes} + kept_bytes, low, high);
+  Room room =
+      make_room(Scope::system, headroom, Wide{sample.own_anon_bytes} + kept_bytes, low, high);
+  room.has_swap = sample.swap_free_bytes.value_or(0) >= room.reserve_high_bytes;
+  return room;
 }
 
 Room measure_group(const Sample& sample, std::uint64_t kept_bytes, const PolicyConfig& config) {
@@ -45,12 +49,16 @@ Room measure_group(const Sample& sample, std::uint64_t kept_bytes, const PolicyC
       std::min(share_of(limit, config.group_reserve_low_share), config.reserve_low_bytes);
   const std::uint64_t high =
       std::min(share_of(limit, config.group_reserve_high_share), config.reserve_high_bytes);
-  const bool is_brittle =
-      sample.group_file_bytes && Wide{file} + sample.swap_free_bytes.value_or(0) < Wide{high};
+  // A limit of the group's own on swap (none at all in most containers) binds first.
+  const std::uint64_t swap =
+      std::min(sample.swap_free_bytes.value_or(0),
+               sample.group_swap_free_bytes.value_or(std::numeric_limits<std::uint64_t>::max()));
+  const bool is_brittle = sample.group_file_bytes && Wide{file} + swap < Wide{high};
   const std::uint64_t factor = is_brittle ? 2 : 1;
   Room room = make_room(Scope::group, headroom, Wide{sample.own_anon_bytes} + kept, low * factor,
                         high * factor);
   room.is_brittle = is_brittle;
+  room.has_swap = swap >= room.reserve_high_bytes;
   room.others_file_bytes = minus(file, sample.own_file_bytes);
   return room;
 }

@@ -25,6 +25,8 @@ struct Room {
   /// A limit under which there is less to reclaim (file pages, swap) than the upper reserve: it
   /// kills without stalling first. The reserves are doubled then.
   bool is_brittle = false;
+  /// Swap could take more than the upper reserve: a shortage slows down before it hurts.
+  bool has_swap = false;
 };
 
 /// Machine: MemAvailable - max(own_file, own_file_wanted). Group: limit - usage + page cache of the

@@ -2,6 +2,8 @@
 // The digest of a policy state; see state.h.
 #include "policy/state.h"
 
+#include <algorithm>
+
 namespace kvpsi {
 namespace {
 
@@ -25,6 +27,15 @@ void add_to_hash(Hash64& hash, const Point& p) {
   hash.add(p.scope);
 }
 
+void forget_future(PolicyState& s, std::uint64_t now_us) {
+  for (std::uint64_t* since :
+       {&s.own_file_most_us, &s.quiet_since_us, &s.sign_since_us, &s.last_sign_us, &s.last_stall_us,
+        &s.step_end_us, &s.trim_asked_us, &s.slid_us, &s.futile_until_us, &s.last_tidy_us,
+        &s.pressed_us, &s.grown_us, &s.undone_us, &s.bad_us}) {
+    *since = std::min(*since, now_us);
+  }
+}
+
 std::uint64_t state_hash(const PolicyState& s) {
   Hash64 hash;
   hash.add(s.decisions);
@@ -32,6 +43,7 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.history.size());
   hash.add(s.own_file_wanted_bytes);
   hash.add(s.own_file_most_bytes);
+  hash.add(s.own_file_most_us);
   hash.add(s.has_previous);
   add_to_hash(hash, s.previous);
   hash.add(s.level);
@@ -48,6 +60,7 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.step_end_us);
   hash.add(s.step_was_trim);
   hash.add(s.trim_asked_us);
+  hash.add(s.slid_us);
   hash.add(s.trim_asked_id);
   hash.add(s.trim_asked_bytes);
   hash.add(s.trim_for_need);

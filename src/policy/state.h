@@ -65,6 +65,7 @@ struct PolicyState {
   std::uint64_t history_digest = 0;         ///< stands for the history in state_hash
   std::uint64_t own_file_wanted_bytes = 0;  ///< as last declared
   std::uint64_t own_file_most_bytes = 0;    ///< most that was mapped since, text included
+  std::uint64_t own_file_most_us = 0;       ///< when it last was
 
   // levels
   Level level = Level::calm;
@@ -86,7 +87,8 @@ struct PolicyState {
   bool trim_again = false;        ///< the last trim was cut short by its budget
   std::uint64_t step_end_us = 0;  ///< end of the last step that moved bytes; 0 = none
   bool step_was_trim = false;
-  std::uint64_t trim_asked_us = 0;  ///< 0 = never
+  std::uint64_t trim_asked_us = 0;  ///< last trim for need, 0 = never
+  std::uint64_t slid_us = 0;        ///< last trim for the cap or for room, 0 = never
   std::uint64_t trim_asked_id = 0;
   std::uint64_t trim_asked_bytes = 0;
   bool trim_for_need = false;  ///< not for the cap: judged by what it did to the stall
@@ -103,7 +105,7 @@ struct PolicyState {
   bool is_bounded = false;         ///< a budget holds
   std::uint64_t budget_bytes = 0;  ///< most live KV that new work may fill, if bounded
   std::uint64_t pressed_us = 0;    ///< last turn of pressure above calm, 0 = never
-  std::uint64_t grown_us = 0;      ///< last growth step, 0 = none since the last relapse
+  std::uint64_t grown_us = 0;      ///< last growth step, 0 = never
   std::uint64_t grown_to_bytes = 0;
   std::uint64_t undone_us = 0;  ///< when pressure last cut what had grown, 0 = never
   std::uint64_t bad_bytes = 0;  ///< the size that hurt, 0 = none known
@@ -111,6 +113,10 @@ struct PolicyState {
 };
 
 static_assert(std::is_trivially_copyable_v<PolicyState>);
+
+/// The clock went back (a restored process, joined journals): what lies ahead counts as now, or
+/// holds would last until the clock has caught up.
+void forget_future(PolicyState& state, std::uint64_t now_us);
 
 /// Adds every field of the point.
 void add_to_hash(Hash64& hash, const Point& point);

@@ -51,11 +51,13 @@ void judge_trim(PolicyState& state, const Outcome& outcome, std::uint64_t now_us
   }
 }
 
-/// A release of a few pages (scratch between two tokens) is no step whose effect must be awaited.
+/// A release of a few pages (scratch between two tokens) is no step whose effect must be awaited,
+/// nor is a trim that made room for new work: taken for steps, they would hide the pressure.
 void end_step(PolicyState& state, const Outcome& outcome, std::uint64_t now_us,
               const PolicyConfig& config) {
   const std::uint64_t least = outcome.verb == Verb::trim ? 1 : config.release_min_bytes;
-  if (outcome.bytes_released < least) return;
+  const bool slides = outcome.verb == Verb::trim && !state.trim_for_need;
+  if (slides || outcome.bytes_released < least) return;
   const std::uint64_t ended_us = outcome.t_us == 0 ? now_us : std::min(outcome.t_us, now_us);
   if (ended_us < state.step_end_us) return;
   state.step_end_us = ended_us;
@@ -96,7 +98,7 @@ void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t
 
 void note_trim(PolicyState& state, std::uint64_t decision_id, std::uint64_t bytes, bool for_need,
                double some_fast, std::uint64_t now_us) {
-  state.trim_asked_us = std::max<std::uint64_t>(now_us, 1);
+  (for_need ? state.trim_asked_us : state.slid_us) = std::max<std::uint64_t>(now_us, 1);
   state.trim_asked_id = decision_id;
   state.trim_asked_bytes = bytes;
   state.trim_for_need = for_need;

@@ -34,11 +34,21 @@ std::string headroom_text(const Signal& signal) {
 
 std::string stall_text(const Signal& signal) {
   if (!signal.psi_present) return "no stall counter could be read";
-  const std::string_view whose = signal.origin == Origin::own      ? "own stall"
-                                 : signal.origin == Origin::parent ? "stall under the same limit"
+  const std::string_view whose = signal.origin == Origin::own ? "own stall"
+                                 : signal.origin == Origin::limit
+                                     ? "stall of others under our limit"
+                                 : signal.origin == Origin::parent ? "stall in the group above"
                                  : signal.origin == Origin::system ? "stall of the whole machine"
                                                                    : "stall";
   return fmt::format("{} was {} of 2 s", whose, percent(signal.some_fast));
+}
+
+/// What made it a sign.
+std::string sign_text(const Signal& signal) {
+  if (signal.hinted) return "a service manager asked for memory";
+  if (signal.oom_near) return "next to nothing is left to reclaim";
+  if (signal.draining) return "others take the last of the reserve";
+  return fmt::format("{:.1f} ms of new stall", static_cast<double>(signal.stall_us_new) / 1e3);
 }
 
 std::string situation(const Signal& signal) {
@@ -169,8 +179,8 @@ std::string explain_reason(const Tick& tick) {
     case Reason::tidy:
       return fmt::format("{} lay unused without any pressure", format_bytes(sum_releasable(tick)));
     case Reason::first_sign:
-      return fmt::format("this is the first sign of pressure ({:.1f} ms of new stall): {}",
-                         static_cast<double>(signal.stall_us_new) / 1e3, situation(signal));
+      return fmt::format("this is the first sign of pressure ({}): {}", sign_text(signal),
+                         situation(signal));
     case Reason::level_entry:
       return fmt::format("level {} was entered: {}", name(tick.decision.level), situation(signal));
     case Reason::need:

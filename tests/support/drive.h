@@ -27,6 +27,9 @@ struct World {
   std::uint64_t usage_bytes = 500 * kMiB;  ///< without page cache
   std::uint64_t file_bytes = 100 * kMiB;   ///< page cache that nobody needs
   std::uint64_t own_anon_bytes = 200 * kMiB;
+  std::uint64_t own_file_bytes = 0;
+  std::uint64_t own_file_wanted_bytes = 0;
+  std::optional<std::uint64_t> swap_free_bytes;
   double usage_growth = 0;  ///< bytes a second, of others
   double own_growth = 0;    ///< bytes a second, ours
   bool psi_present = true;
@@ -139,6 +142,9 @@ class Driver {
     s.group_refault_pages_total = whole(counters_.refaults);
     s.system_scan_pages_total = whole(counters_.scan);
     s.own_anon_bytes = world.own_anon_bytes;
+    s.own_file_bytes = world.own_file_bytes;
+    s.own_file_wanted_bytes = world.own_file_wanted_bytes;
+    s.swap_free_bytes = world.swap_free_bytes;
     s.own_major_faults_total = whole(counters_.faults);
     s.pressure_hints_total = whole(counters_.hints);
     o.pools.push_back(world.kv);

@@ -106,6 +106,29 @@ TEST(GroupMemory, V2CountsLocalHitsAndAllKills) {
   EXPECT_EQ(reading.oom_kills_total, 4u);
   fs.remove("sys/app/engine/memory.events.local");
   EXPECT_EQ(read(fs).limit_hits_total, 48u) << "kernels before 5.2 have memory.events only";
+  fs.remove("sys/app/memory.events.local");
+  EXPECT_EQ(read(fs).limit_hits_total, 18u)
+      << "an ancestor's counts siblings in limits of their own";
+}
+
+TEST(GroupMemory, TheLeastSwapThatLimitsAllowIsTold) {
+  EXPECT_FALSE(read(FakeFs::v2("/app")).swap_free_bytes);
+  const FakeFs v2 = FakeFs::v2("/app/engine")
+                        .with("sys/app/engine/memory.swap.max", "max\n")
+                        .with("sys/app/engine/memory.swap.current", "4096\n")
+                        .with("sys/app/memory.swap.max", "1048576\n")
+                        .with("sys/app/memory.swap.current", "1000000\n");
+  EXPECT_EQ(read(v2).swap_free_bytes, 48'576u);
+  const FakeFs none = FakeFs::v2("/app")
+                          .with("sys/app/memory.swap.max", "0\n")
+                          .with("sys/app/memory.swap.current", "0\n");
+  EXPECT_EQ(read(none).swap_free_bytes, 0u);
+  // 256 MiB of memory and no more with swap; 100 MiB are in use, none of them swapped.
+  const FakeFs v1 = FakeFs::v1("/app")
+                        .with("sys/memory/app/memory.limit_in_bytes", "268435456\n")
+                        .with("sys/memory/app/memory.memsw.limit_in_bytes", "268435456\n")
+                        .with("sys/memory/app/memory.memsw.usage_in_bytes", "104857600\n");
+  EXPECT_EQ(read(v1).swap_free_bytes, 0u);
 }
 
 TEST(GroupMemory, WithoutALimitThereIsNoHeadroom) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include <limits>
 
 #include "policy/room.h"
@@ -169,6 +171,8 @@ TEST(Room, WithNextToNothingToReclaimIsBrittle) {
   EXPECT_NEAR(static_cast<double>(room.reserve_high_bytes), 0.12 * 242 * kMiB, 4);
   s.swap_free_bytes = kGiB;
   EXPECT_FALSE(measure_room(s, 0, PolicyConfig{}).is_brittle);
+  s.group_swap_free_bytes = 0;
+  EXPECT_TRUE(measure_room(s, 0, PolicyConfig{}).is_brittle) << "the group may not use it";
   s.swap_free_bytes.reset();
   s.group_file_bytes = 15 * kMiB;
   EXPECT_FALSE(measure_room(s, 0, PolicyConfig{}).is_brittle);
@@ -217,6 +221,70 @@ TEST(Room, WithoutFactsThereIsNoDeficit) {
   const Room room = measure_room(Sample{}, 0, PolicyConfig{});
   EXPECT_EQ(room.scope, Scope::none);
   EXPECT_EQ(room.headroom_bytes, std::numeric_limits<std::int64_t>::max());
+}
+
+/// 1,000 MiB that others fill at 4 MiB a second, the last 40 of them.
+Driver draining() {
+  Driver drive;
+  drive.world.usage_bytes = 960 * kMiB;
+  drive.run(3);
+  drive.world.usage_growth = 4 * kMiB;
+  return drive;
+}
+
+TEST(Draining, IsASignWithoutStall) {
+  Driver drive = draining();
+  drive.run(4);
+  EXPECT_TRUE(drive.log.back().signal.draining);
+  EXPECT_EQ(drive.log.back().decision.level, Level::high);
+  EXPECT_EQ(drive.log.back().signal.some_fast, 0);
+}
+
+TEST(Draining, IsNoneWhereSwapTakesIt) {
+  Driver drive = draining();
+  drive.world.swap_free_bytes = kGiB;
+  drive.run(4);
+  EXPECT_FALSE(drive.log.back().signal.draining);
+  EXPECT_EQ(drive.log.back().decision.level, Level::calm);
+}
+
+TEST(TimeToEmpty, IsNoneWhereNothingWasLeftBefore) {
+  Driver drive;
+  drive.world.usage_bytes = 1200 * kMiB;  // weights bigger than the limit
+  drive.world.usage_growth = 5 * kMiB;
+  drive.run(5);
+  EXPECT_LT(drive.log.back().signal.headroom_bytes, 0);
+  EXPECT_TRUE(std::isinf(drive.log.back().signal.time_to_empty_s));
+  EXPECT_EQ(drive.log.back().decision.level, Level::calm);
+}
+
+TEST(OwnFiles, TheMostThatWasMappedIsKeptForAWhile) {
+  Driver drive;
+  drive.world.own_file_bytes = 60 * kMiB;
+  drive.world.own_file_wanted_bytes = 50 * kMiB;
+  const std::int64_t before = drive.run(3).signal.headroom_bytes;
+  drive.world.own_file_bytes = 20 * kMiB;  // evicted
+  EXPECT_EQ(drive.run(3).signal.headroom_bytes, before);
+  drive.world.own_file_bytes = 200 * kMiB;  // read once
+  EXPECT_EQ(drive.run(3).state.own_file_most_bytes, 66 * kMiB);
+  drive.world.own_file_bytes = 52 * kMiB;
+  drive.run(601);
+  EXPECT_EQ(drive.state.own_file_most_bytes, 52 * kMiB);
+}
+
+TEST(Clock, ThatWentBackHoldsNothingUp) {
+  Driver drive;
+  drive.run(3);
+  drive.world.own_some = 0.5;
+  drive.world.limit_hits = 100;
+  drive.run(3);
+  ASSERT_GT(drive.state.pressed_us, 10'000'000u);
+  drive.now_us = 10'000'000;
+  drive.tick();
+  for (const std::uint64_t since : {drive.state.pressed_us, drive.state.last_sign_us,
+                                    drive.state.step_end_us, drive.state.grown_us}) {
+    EXPECT_LE(since, drive.now_us);
+  }
 }
 
 }  // namespace

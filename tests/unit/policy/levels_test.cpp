@@ -57,6 +57,7 @@ INSTANTIATE_TEST_SUITE_P(
     Levels, EnterEdges,
     testing::Values(
         Edge{"nothing", [](Signal&) {}, Level::calm},
+        Edge{"draining", [](Signal& s) { s.draining = true; }, Level::high},
         Edge{"some_below_elevated", [](Signal& s) { stall(s, 0.049, true); }, Level::calm},
         Edge{"some_elevated", [](Signal& s) { stall(s, 0.05, true); }, Level::elevated},
         Edge{"some_elevated_without_reclaim", [](Signal& s) { stall(s, 0.5, false); }, Level::calm},

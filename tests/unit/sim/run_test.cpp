@@ -13,7 +13,7 @@
 namespace kvpsi {
 namespace {
 
-constexpr std::uint64_t kSeeds = 5;
+constexpr std::uint64_t kSeeds = 20;
 
 Scenario load(std::string_view wanted) {
   for (const ShippedScenario& shipped : shipped_scenarios()) {
@@ -23,13 +23,14 @@ Scenario load(std::string_view wanted) {
   return {};
 }
 
-TEST(Run, NothingUnsafeHappensInAnyScenario) {
+TEST(Run, EveryScenarioIsSafeLiveAndStable) {
   for (const ShippedScenario& shipped : shipped_scenarios()) {
     const Scenario scenario = parse_scenario(shipped.text, shipped.name).value();
     for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
       for (const Violation& found : run_scenario(scenario, seed, LawKind::kvpsi).violations) {
-        EXPECT_NE(found.checker, "safety") << fmt::format(
-            "{} seed {} at {:.1f} s: {}", scenario.name, seed, found.t_s, found.what);
+        ADD_FAILURE() << fmt::format(
+            "{} at {:.1f} s: {}; kvpsi simulate --scenario {} --seeds 1 --seed {}", found.checker,
+            found.t_s, found.what, scenario.name, seed);
       }
     }
   }
@@ -50,11 +51,11 @@ TEST(Run, OursStallsAFifthOfTheNaiveLawOnTheWhole) {
   EXPECT_LE(std::exp(log_sum / count), 0.2);
 }
 
-TEST(Run, OnARampWithoutSwapWeActAtTheFirstMillisecondsAndNobodyIsKilled) {
+TEST(Run, OnARampWithoutSwapWeActBeforeTheFirstStallAndNobodyIsKilled) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const Score score = run_scenario(load("ramp_no_swap"), seed, LawKind::kvpsi).score;
     EXPECT_GE(score.first_action_s, 0);
-    EXPECT_LE(score.stall_before_action_s, 0.02) << "seed " << seed;
+    EXPECT_EQ(score.stall_before_action_s, 0) << "seed " << seed;
     EXPECT_EQ(score.oom_kills, 0u);
     EXPECT_GT(run_scenario(load("ramp_no_swap"), seed, LawKind::none).score.oom_kills, 0u)
         << "the scenario kills where nobody governs";
