@@ -143,7 +143,7 @@ TEST_F(GovernTest, an_engine_at_rest_is_trimmed_at_once_where_the_host_allows_it
   GovernOptions options = kEager;
   options.trim_at_rest = true;
   start(options);
-  ASSERT_EQ(decode_some(192), 0);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(decode_some(64), 0);
   const Outcome outcome = kv_->apply(trim_of(40 * kCellBytes, 5));
   EXPECT_EQ(outcome.status, Status::done);
   EXPECT_EQ(outcome.tokens_trimmed, 64u);
