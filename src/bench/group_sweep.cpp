@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Names of groups, and the removal of those whose bench is dead; see group_home.h.
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "bench/group_home.h"
 #include "bench/group_name.h"
 #include "linux/kernel_file.h"
+#include "linux/process.h"
 #include "linux/text_scan.h"
 
 namespace kvpsi {
@@ -21,12 +21,6 @@ bool take_field(std::string_view& text, std::uint64_t& value) {
   if (parsed.ec != std::errc{}) return false;
   text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
   return true;
-}
-
-std::optional<std::uint64_t> read_pid_namespace(const std::string& proc) {
-  struct stat facts{};
-  if (::stat((proc + "/self/ns/pid").c_str(), &facts) != 0) return std::nullopt;
-  return facts.st_ino;
 }
 
 bool is_alive(const GroupOwner& owner, const std::string& proc) {

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "linux/kernel_source.h"
+#include "linux/process.h"
 
 namespace kvpsi {
 namespace {
@@ -72,7 +73,8 @@ Result<void> KernelSource::open_all() {
                            .self_stat = path_or(paths.self_stat, proc + "/self/stat")});
   peers_ = PeerFinder({.proc = proc,
                        .unix_table = path_or(paths.unix_table, proc + "/net/unix"),
-                       .own_pid = ::getpid()});
+                       .own_pid = ::getpid(),
+                       .pid_namespace = read_pid_namespace(proc).value_or(0)});
   cgroup_file_ = KernelFile(proc + "/self/cgroup");
   has_moved();
   if (auto opened = open_group_inputs(); !opened) return opened;

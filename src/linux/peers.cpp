@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "linux/self_stat.h"
 #include "linux/status_name.h"
@@ -24,6 +25,17 @@ constexpr std::size_t kMostPathBytes = 4096;
 template <class List>
 bool contains(const List& list, int pid) {
   return std::find(list.begin(), list.end(), pid) != list.end();
+}
+
+/// The effective user, the second number of "Uid: real effective saved file system".
+std::optional<std::uint64_t> find_user(std::string_view status_text) {
+  while (!status_text.empty()) {
+    std::string_view line = take_line(status_text);
+    if (take_word(line) != "Uid:") continue;
+    take_word(line);
+    return parse_u64(take_word(line));
+  }
+  return std::nullopt;
 }
 
 std::string_view find_name(std::string_view status_text) {
@@ -100,39 +112,66 @@ PeerFinder::PeerFinder(const PeerPaths& paths)
   path_.reserve(paths_.proc.size() + 32);
   scope_.reserve(kMostPathBytes);
   const auto status = read_small_file(paths_.proc + "/self/status");
-  if (status) own_name_ = find_name(*status);
+  if (!status) return;
+  own_name_ = find_name(*status);
+  own_user_ = find_user(*status);
 }
 
-bool PeerFinder::list_pids(std::span<char> buffer, Pids& pids) const {
-  return table_.is_open() && for_each_line(table_.fd(), buffer, [&](std::string_view line) {
-           const auto process = parse_status_name(line);
-           if (!process || !process->shares_need || process->pid == paths_.own_pid) return;
-           // A socket is listed once more for each of its clients.
-           if (!contains(pids, process->pid)) pids.push_back(process->pid);
-         });
+/// Marks the known peers that the table names, and collects those to verify.
+bool PeerFinder::list_strangers(std::span<char> buffer, Pids& strangers) {
+  for (Peer& peer : peers_) peer.is_listed = false;
+  std::size_t seen = 0;
+  const auto take = [&](std::string_view line) {
+    const auto process = parse_status_name(line);
+    if (!process || !process->shares_need || process->pid == paths_.own_pid) return;
+    if (!process->is_of_namespace(paths_.pid_namespace)) return;
+    const auto known = std::find_if(peers_.begin(), peers_.end(),
+                                    [&](const Peer& peer) { return peer.pid == process->pid; });
+    if (known != peers_.end()) {
+      known->is_listed = true;
+      return;
+    }
+    const bool is_due = seen >= first_try_ && seen < first_try_ + kMostTries;
+    ++seen;
+    // A socket is listed once more for each of its clients.
+    if (is_due && !contains(strangers, process->pid)) strangers.push_back(process->pid);
+  };
+  if (!table_.is_open() || !for_each_line(table_.fd(), buffer, take)) return false;
+  first_try_ += kMostTries;
+  if (first_try_ >= seen) first_try_ = 0;
+  return true;
 }
 
-void PeerFinder::open_peer(int pid) {
-  Peer* free = std::find_if(peers_.begin(), peers_.end(), [](const Peer& p) { return p.pid == 0; });
-  if (free == peers_.end()) return;
+bool PeerFinder::is_peer(std::string_view status_text) const {
+  if (!own_name_.empty() && find_name(status_text) != own_name_) return false;
+  if (!own_user_) return true;
+  const auto user = find_user(status_text);
+  return user && (*user == *own_user_ || *user == 0);
+}
+
+void PeerFinder::open_peer(Peer& place, int pid, std::span<char> buffer) {
   std::array<char, 16> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), pid).ptr;
   path_.assign(paths_.proc).append("/").append(digits.data(), end);
   const std::size_t folder = path_.size();
-  free->status = KernelFile(path_.append("/status"));
+  KernelFile status(path_.append("/status"));
+  const ReadText got = status.read(buffer);
+  if (!got.ok() || !is_peer(got.text)) return;
   path_.resize(folder);
-  free->cgroup = KernelFile(path_.append("/cgroup"));
-  free->pid = free->status.is_open() ? pid : 0;
+  place.cgroup = KernelFile(path_.append("/cgroup"));
+  place.status = std::move(status);
+  place.pid = pid;
 }
 
-void PeerFinder::match_peers(const Pids& pids) {
+void PeerFinder::match_peers(const Pids& strangers, std::span<char> buffer) {
   for (Peer& peer : peers_) {
-    if (peer.pid != 0 && !contains(pids, peer.pid)) peer = Peer();
+    if (peer.pid != 0 && !peer.is_listed) peer = Peer();
   }
-  for (const int pid : pids) {
-    const bool known = std::any_of(peers_.begin(), peers_.end(),
-                                   [pid](const Peer& peer) { return peer.pid == pid; });
-    if (!known) open_peer(pid);
+  auto place = peers_.begin();
+  for (const int pid : strangers) {
+    place = std::find_if(place, peers_.end(), [](const Peer& peer) { return peer.pid == 0; });
+    if (place == peers_.end()) return;
+    open_peer(*place, pid, buffer);
   }
 }
 
@@ -142,16 +181,16 @@ std::optional<std::uint64_t> PeerFinder::read_anon(Peer& peer, std::span<char> b
     peer = Peer();  // gone; if its id is listed again, that is another process
     return std::nullopt;
   }
-  if (!own_name_.empty() && find_name(got.text) != own_name_) return std::nullopt;
+  if (!is_peer(got.text)) return std::nullopt;
   const auto status = parse_self_status(got.text);
   return status ? status->rss_anon_bytes : std::nullopt;
 }
 
 void PeerFinder::refresh(const std::optional<PeerGroup>& group, std::span<char> buffer) {
   reading_ = {};
-  Pids pids;
-  if (!list_pids(buffer, pids)) return;
-  match_peers(pids);
+  Pids strangers;
+  if (!list_strangers(buffer, strangers)) return;
+  match_peers(strangers, buffer);
   scope_.clear();
   if (const ReadText own = own_cgroup_.read(buffer); group && own.ok()) {
     std::string_view path = find_group_path(own.text, group->is_v1);

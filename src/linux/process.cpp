@@ -4,6 +4,7 @@
 
 #include <linux/capability.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "linux/kernel_file.h"
@@ -55,6 +56,12 @@ Result<bool> has_cap_sys_resource(const std::string& proc) {
     return fail(ErrorCode::malformed, "has no CapEff line", proc + "/self/status");
   }
   return (*status->capabilities & (1ULL << CAP_SYS_RESOURCE)) != 0;
+}
+
+std::optional<std::uint64_t> read_pid_namespace(const std::string& proc) {
+  struct stat facts{};
+  if (::stat((proc + "/self/ns/pid").c_str(), &facts) != 0) return std::nullopt;
+  return facts.st_ino;
 }
 
 ProcessFacts read_process_facts(const std::string& proc, const std::string& sys) {

@@ -37,6 +37,9 @@ Result<ThpMode> read_thp_mode(const std::string& sys = "/sys");
 /// Root in a container usually lacks it. Errors as read_small_file, or malformed.
 Result<bool> has_cap_sys_resource(const std::string& proc = "/proc");
 
+/// The inode that names this process's PID namespace; empty where procfs does not tell.
+std::optional<std::uint64_t> read_pid_namespace(const std::string& proc = "/proc");
+
 /// All facts at once; what cannot be read is empty.
 struct ProcessFacts {
   std::string kernel_release;  ///< as uname -r

@@ -40,9 +40,9 @@ struct Machine {
     fs.write("proc/net/unix", "Num       RefCount Protocol Flags    Type St Inode Path\n" + lines);
   }
   void add(int pid, std::uint64_t anon_mib, const std::string& cgroup,
-           const std::string& name = "kvpsi") {
+           const std::string& name = "kvpsi", const std::string& users = "0\t0\t0\t0") {
     const std::string folder = "proc/" + std::to_string(pid);
-    fs.write(folder + "/status", "Name:\t" + name + "\nRssAnon:\t" +
+    fs.write(folder + "/status", "Name:\t" + name + "\nUid:\t" + users + "\nRssAnon:\t" +
                                      std::to_string(anon_mib * 1024) +
                                      " kB\nRssFile:\t0 kB\nCapEff:\t0000000000000000\n");
     fs.write(folder + "/cgroup", cgroup);
@@ -64,11 +64,25 @@ PeerReading read_once(PeerFinder finder, std::optional<PeerGroup> group = std::n
 TEST(StatusName, NamesAProcessOrNothing) {
   EXPECT_EQ(parse_status_name("0: 2 0 1 1 01 9 @kvpsi-42"), (ListedProcess{42, true}));
   EXPECT_EQ(parse_status_name("0: 2 0 1 1 01 9 @kvpsi-42-watching"), (ListedProcess{42, false}));
-  for (const char* other : {"", "@kvpsi-42", "0: @kvpsi-", "0: @kvpsi--1", "0: @kvpsi-0",
-                            "0: @kvpsi-4x", "0: @kvpsi-4 ", "0: @kvpsi-99999999999",
-                            "0: @kvpsi--watching", "0: /run/kvpsi-4", "0: @other-4"}) {
+  EXPECT_EQ(parse_status_name("0: 9 @kvpsi-1-ns4026531836"), (ListedProcess{1, true, 4026531836}));
+  for (const char* other :
+       {"", "@kvpsi-42", "0: @kvpsi-", "0: @kvpsi--1", "0: @kvpsi-0", "0: @kvpsi-4x",
+        "0: @kvpsi-4 ", "0: @kvpsi-99999999999", "0: @kvpsi--watching", "0: /run/kvpsi-4",
+        "0: @other-4", "0: @kvpsi-4-ns", "0: @kvpsi-4-ns0", "0: @kvpsi-4-nsx", "0: @kvpsi-4-ns7x",
+        "0: @kvpsi-4-ns99999999999999999999"}) {
     EXPECT_FALSE(parse_status_name(other)) << other;
   }
+}
+
+TEST(StatusName, IsReadAsItIsWritten) {
+  for (const ListedProcess& process : {ListedProcess{7, true}, ListedProcess{7, false},
+                                       ListedProcess{7, true, 9}, ListedProcess{7, false, 9}}) {
+    EXPECT_EQ(parse_status_name("0: 1 @" + format_status_name(process)), process);
+  }
+  EXPECT_TRUE((ListedProcess{7, true, 9}.is_of_namespace(9)));
+  EXPECT_TRUE((ListedProcess{7, true, 9}.is_of_namespace(0)));
+  EXPECT_TRUE((ListedProcess{7, true, 0}.is_of_namespace(9)));
+  EXPECT_FALSE((ListedProcess{7, true, 8}.is_of_namespace(9)));
 }
 
 TEST(GroupPath, IsTakenFromTheRightHierarchy) {
@@ -121,6 +135,48 @@ TEST(Peers, StaleSocketsReusedIdsAndUnreadableOnesDoNotCount) {
   machine.fs.write("proc/9/status", "Name:\tkvpsi\nState:\tZ (zombie)\nCapEff:\t0\n");
   machine.fs.write("proc/10/status", "");
   EXPECT_EQ(read_once(machine.finder(), PeerGroup{}), (PeerReading{0, 0}));
+}
+
+TEST(Peers, OfStrangersNoneCountsAndTheNamesTheyTakeCrowdNobodyOut) {
+  Machine machine;
+  const std::string self = "Name:\tkvpsi\nUid:\t1000\t1001\t0\t0\nRssAnon:\t1 kB\n";
+  machine.fs.write("proc/self/status", self);
+  std::string lines;
+  for (int pid = 1000; pid < 1400; ++pid) {
+    lines += socket_line("kvpsi-" + std::to_string(pid));
+    if (pid % 3 == 0) continue;  // no such process
+    machine.add(pid, 1, "0::/app/engine\n", pid % 3 == 1 ? "kvpsi" : "sleep",
+                pid % 3 == 1 ? "1001\t1002\t1001\t1001" : "1001\t1001\t1001\t1001");
+  }
+  lines += socket_line("kvpsi-7") + socket_line("kvpsi-8");
+  machine.write_table(lines);
+  machine.add(7, 10, "0::/app/engine\n", "kvpsi", "5\t1001\t5\t5");
+  machine.add(8, 20, "0::/app/engine\n", "kvpsi", "0\t0\t0\t0");
+  PeerFinder finder = machine.finder();
+  std::vector<char> buffer = make_buffer();
+  std::uint64_t now_us = 1;
+  for (int i = 0; i < 402 / static_cast<int>(PeerFinder::kMostTries) + 1; ++i) {
+    finder.read(now_us, PeerGroup{}, buffer);
+    now_us += PeerFinder::kEveryUs;
+  }
+  for (int i = 0; i < 3; ++i) {  // once found, they stay
+    EXPECT_EQ(finder.read(now_us, PeerGroup{}, buffer), (PeerReading{30 * kMiB, 30 * kMiB})) << i;
+    now_us += PeerFinder::kEveryUs;
+  }
+}
+
+TEST(Peers, OfOtherPidNamespacesDoNotCount) {
+  Machine machine;
+  machine.write_table(socket_line("kvpsi-7-ns5") + socket_line("kvpsi-8-ns6") +
+                      socket_line("kvpsi-9"));
+  for (const int pid : {7, 8, 9}) machine.add(pid, 10, "0::/app/engine\n");
+  PeerPaths paths{.proc = machine.fs.at("proc"),
+                  .unix_table = machine.fs.at("proc/net/unix"),
+                  .own_pid = kOwnPid,
+                  .pid_namespace = 5};
+  EXPECT_EQ(read_once(PeerFinder(paths)).anon_bytes, 20 * kMiB);
+  paths.pid_namespace = 0;
+  EXPECT_EQ(read_once(PeerFinder(paths)).anon_bytes, 30 * kMiB);
 }
 
 TEST(Peers, WithoutATableNobodyCanTell) {
