@@ -6,13 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "cli/status_answer.h"
 #include "cli/status_request.h"
-#include "journal/tick_json.h"
 #include "linux/own_memory.h"
 
 namespace kvpsi {
@@ -118,17 +117,13 @@ std::string RunSession::answer(std::string_view line) {
 }
 
 std::string RunSession::make_status() const {
-  const auto tick = governor_->last_tick();
-  nlohmann::ordered_json status{
-      {"schema", "kvpsi.status/1"},
-      {"pid", ::getpid()},
-      {"command", "run"},
-      {"model", record_.model},
-      {"tick", tick ? nlohmann::ordered_json::parse(tick_to_json(*tick)) : nullptr},
-      {"weights",
-       {{"file_bytes", record_.weights.file_bytes}, {"anon_bytes", record_.weights.anon_bytes}}},
-      {"uptime_s", (monotonic_us() - record_.start_us) / 1'000'000}};
-  return status.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return make_status_answer({.pid = ::getpid(),
+                             .command = "run",
+                             .model = record_.model,
+                             .weights_file_bytes = record_.weights.file_bytes,
+                             .weights_anon_bytes = record_.weights.anon_bytes,
+                             .uptime_s = (monotonic_us() - record_.start_us) / 1'000'000},
+                            governor_->last_tick());
 }
 
 void RunSession::start_status_server() {
@@ -164,8 +159,9 @@ void RunSession::print_banner() {
     screen_.say(fmt::format("KV cap {}", format_bytes(options_.kv_max_bytes)));
   }
   if (options_.kv_soft_max_bytes != 0) {
-    screen_.say(fmt::format("KV soft maximum {}: a goal for new work, a running answer may go past",
-                            format_bytes(options_.kv_soft_max_bytes)));
+    screen_.say(fmt::format(
+        "KV soft maximum {}: shown, not enforced by kvpsi run, which has no new work to refuse",
+        format_bytes(options_.kv_soft_max_bytes)));
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `kvpsi status`: asks governed processes what holds their memory and prints a table or the JSON;
-// changes the soft maximum of one while it runs. Next hops: status_socket (who answers),
-// status_request (what is asked), status_table (how it looks).
+// changes the soft maximum of one while it runs. Next hops: status_client (who is asked),
+// status_request (what is asked), status_answer and status_table (what is made of the answer).
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -13,9 +13,11 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
+#include "cli/status_answer.h"
+#include "cli/status_client.h"
 #include "cli/status_request.h"
-#include "cli/status_socket.h"
 #include "cli/status_table.h"
+#include "linux/process.h"
 
 namespace kvpsi {
 namespace {
@@ -34,7 +36,9 @@ int show_one(pid_t pid, bool json) {
   const auto document = ask_status(pid);
   if (!document) return report_error("status", document.error());
   if (json) {
-    fmt::print("{}\n", *document);
+    const auto clean = clean_answer(*document, kStatusSchema);
+    if (!clean) return report_error("status", clean.error());
+    fmt::print("{}\n", *clean);
     return kExitDone;
   }
   const auto table = render_status(*document);
@@ -43,10 +47,15 @@ int show_one(pid_t pid, bool json) {
   return kExitDone;
 }
 
+/// Ids of other PID namespaces mean other processes here, or none.
+Result<std::vector<pid_t>> find_processes(const StatusOptions& options) {
+  return find_status_servers(options.unix_table, read_pid_namespace().value_or(0));
+}
+
 /// The process to change: the one that was named, or the only one that listens.
 Result<pid_t> choose_process(const StatusOptions& options) {
   if (options.pid != 0) return options.pid;
-  const auto pids = find_status_servers(options.unix_table);
+  const auto pids = find_processes(options);
   if (!pids) return std::unexpected(pids.error());
   if (pids->size() == 1) return pids->front();
   if (pids->empty()) {
@@ -69,7 +78,9 @@ int set_soft_max(const StatusOptions& options, const CommonOptions& common) {
   const auto words = describe_control_answer(*document);
   if (!words) return report_error("status", words.error());
   if (common.json) {
-    fmt::print("{}\n", *document);
+    const auto clean = clean_answer(*document, kControlSchema);
+    if (!clean) return report_error("status", clean.error());
+    fmt::print("{}\n", *clean);
   } else if (!common.quiet) {
     fmt::print("{}\n", words->line);
   }
@@ -83,7 +94,7 @@ int run_status(const StatusOptions& options, const CommonOptions& common) {
     const int code = show_one(options.pid, common.json);
     return code == kExitUsage ? kExitNotHeld : code;
   }
-  const auto pids = find_status_servers(options.unix_table);
+  const auto pids = find_processes(options);
   if (!pids) return report_error("status", pids.error());
   int shown = 0;
   for (const pid_t pid : *pids) shown += show_one(pid, common.json) == kExitDone ? 1 : 0;
@@ -113,7 +124,8 @@ RunCommand add_status(CLI::App& app, const CommonOptions& common) {
            options->sets_soft_max = true;
            options->soft_max_bytes = *bytes;
          },
-         "Change the goal for live KV memory of a running process (--pid, or the only one)")
+         "Change the goal for live KV memory of a running process (--pid, or the only one); shown, "
+         "not enforced by kvpsi run, which has no new work to refuse")
       ->type_name("SIZE|none")
       ->configurable(false);
   return [options, &common] { return run_status(*options, common); };

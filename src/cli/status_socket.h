@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The socket that a governed process answers `kvpsi status` on: abstract unix socket
-// "@kvpsi-<pid>", or "@kvpsi-<pid>-watching" for a process that gives up nothing sized by need, so
-// that others do not count on it (linux/peers.h). It vanishes with the process. One connection =
-// one line asked, one JSON line answered, then the end. Must not touch the engine: the answer is
-// made from published snapshots. Next hops: status_request (what can be asked), cmd_status.
+// The socket that a governed process answers `kvpsi status` on: an abstract unix socket named after
+// the process (linux/status_name.h), with "-watching" in the name of one that gives up nothing
+// sized by need, so that others do not count on it (linux/peers.h). It vanishes with the process.
+// One connection = one line asked, one JSON line answered, then the end. Must not touch the engine:
+// the answer is made from published snapshots. Next hops: status_request (what can be asked),
+// status_transfer (the bounds), status_client (the other end).
 #pragma once
 
 #include <sys/types.h>
@@ -13,9 +14,9 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 #include "base/result.h"
+#include "linux/fd.h"
 
 namespace kvpsi {
 
@@ -28,31 +29,28 @@ class StatusServer {
 
   /// Opens the socket and starts the thread. `shares_need`: this process gives up context when
   /// memory is short, so the others may leave it its share. Clients of another user than ours or
-  /// root are turned away (SO_PEERCRED); one that asks nothing for two seconds gets the status.
-  /// Errors: io (no unix sockets, name taken, no descriptors).
+  /// root are turned away (SO_PEERCRED). A client has two seconds from its connection to the last
+  /// byte of the answer, of which one for its request: who asks nothing in it gets the status, but
+  /// a request without its line feed, or of more than 256 bytes, is answered with an error and
+  /// never carried out. Errors: io (no unix sockets, name taken, no descriptors).
   static Result<std::unique_ptr<StatusServer>> start(pid_t pid, bool shares_need,
                                                      MakeAnswer make_answer);
 
+  /// Ends the thread at once, also while a client is being served.
   ~StatusServer();
   StatusServer(const StatusServer&) = delete;
   StatusServer& operator=(const StatusServer&) = delete;
 
  private:
-  StatusServer(int listener, int stop, MakeAnswer make_answer);
+  StatusServer(UniqueFd listener, UniqueFd stop, MakeAnswer make_answer);
   void serve();
-  void answer_one();
+  void accept_one();
+  void answer(int client);
 
-  int listener_;
-  int stop_;
+  UniqueFd listener_;
+  UniqueFd stop_;
   MakeAnswer make_answer_;
   std::thread thread_;
 };
-
-/// The processes that listen, found in `unix_table` (/proc/net/unix), ascending. Errors: io.
-Result<std::vector<pid_t>> find_status_servers(const std::string& unix_table = "/proc/net/unix");
-
-/// Asks one process with a line of status_request.h. Errors: not_found (nobody listens),
-/// permission (turned away), io (no answer within two seconds).
-Result<std::string> ask_status(pid_t pid, std::string_view request = "status");
 
 }  // namespace kvpsi

@@ -8,7 +8,8 @@
 
 namespace kvpsi {
 
-/// Renders one status document (a JSON line, schema kvpsi.status/1). Errors: malformed.
+/// Renders one status document (a JSON line, schema kvpsi.status/1), which may come from anybody:
+/// what it prints is safe for a terminal. Errors: malformed.
 Result<std::string> render_status(const std::string& document);
 
 }  // namespace kvpsi

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -15,6 +16,8 @@
 
 #include "cli/cmd_simulate_replay.h"
 #include "cli/cmd_simulate_report.h"
+#include "cli/status_answer.h"
+#include "cli/status_request.h"
 #include "journal/config_json.h"
 #include "journal/tick_json.h"
 #include "report/explain_json.h"
@@ -48,7 +51,9 @@ std::string type_name(const Json& value) {
 }
 
 /// Described in journal-format.md.
-bool is_opaque(const std::string& path) { return path == "turn.tick" || path == "turn.config"; }
+bool is_opaque(const std::string& path) {
+  return path == "turn.tick" || path == "turn.config" || path == "tick";
+}
 
 void collect(const Json& value, const std::string& path, Members& members) {
   if (!path.empty() && !path.ends_with("[]")) members[path].insert(type_name(value));
@@ -149,6 +154,31 @@ TEST_F(JsonOutputPage, HoldsExplain) {
       documented("kvpsi.explain/1"),
       members_of({events_json(explain_events(ticks_, false)), turn_json(whole, turn, &config_),
                   turn_json(whole.first(turn + 1), turn, nullptr)}));
+}
+
+TEST_F(JsonOutputPage, HoldsStatus) {
+  const StatusFacts facts{.pid = 7, .command = "run", .model = "m.gguf"};
+  EXPECT_EQ(documented("kvpsi.status/1"), members_of({make_status_answer(facts, ticks_.back()),
+                                                      make_status_answer(facts, std::nullopt)}));
+}
+
+TEST_F(JsonOutputPage, HoldsControl) {
+  EXPECT_EQ(documented("kvpsi.control/1"),
+            members_of({make_control_answer(7, 2, 1, ticks_.back()),
+                        make_control_answer(7, std::nullopt, std::nullopt, Tick{}),
+                        make_error_answer(Error{ErrorCode::invalid_argument, "why", {}, 0})}));
+}
+
+/// The requests of the page's last table are those that the program takes.
+TEST(JsonOutputPageRequests, AreTaken) {
+  std::ifstream file(std::string(KVPSI_SOURCE_DIR) + "/docs/json-output.md");
+  const std::string page(std::istreambuf_iterator<char>(file), {});
+  for (const StatusRequest& request :
+       {StatusRequest{}, StatusRequest{true, std::nullopt}, StatusRequest{true, 64}}) {
+    std::string line = format_status_request(request);
+    if (line.ends_with("64")) line.replace(line.size() - 2, 2, "SIZE");
+    EXPECT_NE(page.find("\n| `" + line + "`"), std::string::npos) << line;
+  }
 }
 
 }  // namespace

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The status socket, both ends, and the table made of its answer.
+// What is asked of a governed process, and the table and words made of its answer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <string>
 
 #include "base/bytes.h"
+#include "cli/status_answer.h"
 #include "cli/status_request.h"
-#include "cli/status_socket.h"
 #include "cli/status_table.h"
 #include "journal/tick_json.h"
 #include "model/tick.h"
@@ -17,71 +15,7 @@
 namespace kvpsi {
 namespace {
 
-using testing::Contains;
-using testing::ElementsAre;
 using testing::HasSubstr;
-
-TEST(StatusSocket, AnswersOneLineToEachClientAndIsListed) {
-  int asked = 0;
-  const auto server = StatusServer::start(::getpid(), true, [&asked](std::string_view request) {
-    return std::string(request) + std::to_string(++asked);
-  });
-  ASSERT_TRUE(server.has_value());
-  EXPECT_EQ(ask_status(::getpid()).value_or(""), "status1");
-  EXPECT_EQ(ask_status(::getpid(), "kv-soft-max 7").value_or(""), "kv-soft-max 72");
-  const auto pids = find_status_servers();
-  ASSERT_TRUE(pids.has_value());
-  EXPECT_THAT(*pids, Contains(::getpid()));
-}
-
-TEST(StatusSocket, CarriesMoreThanOnePacket) {
-  const std::string big(1 << 20, 'x');
-  const auto server = StatusServer::start(::getpid(), true, [&big](auto) { return big; });
-  ASSERT_TRUE(server.has_value());
-  EXPECT_EQ(ask_status(::getpid()).value_or(""), big);
-}
-
-TEST(StatusSocket, VanishesWithTheServer) {
-  {
-    const auto server =
-        StatusServer::start(::getpid(), true, [](auto) { return std::string("x"); });
-  }
-  const auto answer = ask_status(::getpid());
-  ASSERT_FALSE(answer.has_value());
-  EXPECT_EQ(answer.error().code, ErrorCode::not_found);
-}
-
-TEST(StatusSocket, ASecondServerOfOneProcessIsRefused) {
-  const auto first = StatusServer::start(::getpid(), true, [](auto) { return std::string(); });
-  const auto second = StatusServer::start(::getpid(), true, [](auto) { return std::string(); });
-  ASSERT_TRUE(first.has_value());
-  EXPECT_FALSE(second.has_value());
-}
-
-TEST(FindStatusServers, ReadsTheKernelsTableAndNothingElse) {
-  const std::string path = testing::TempDir() + "/kvpsi_status_test_unix";
-  std::ofstream(path) << "Num       RefCount Protocol Flags    Type St Inode Path\n"
-                         "0000: 00000002 00000000 00010000 0001 01 1234 @kvpsi-42\n"
-                         "0000: 00000003 00000000 00000000 0001 03 1235 @kvpsi-42\n"
-                         "0000: 00000002 00000000 00010000 0001 01 1236 @kvpsi-7\n"
-                         "0000: 00000002 00000000 00010000 0001 01 1237 @kvpsi-x9\n"
-                         "0000: 00000002 00000000 00010000 0001 01 1240 @kvpsi-9-watching\n"
-                         "0000: 00000002 00000000 00010000 0001 01 1241 @kvpsi-10-other\n"
-                         "0000: 00000002 00000000 00010000 0001 01 1238 /run/kvpsi-8\n"
-                         "0000: 00000002 00000000 00010000 0001 01 1239\n";
-  const auto pids = find_status_servers(path);
-  ASSERT_TRUE(pids.has_value());
-  EXPECT_THAT(*pids, ElementsAre(7, 9, 42));
-  EXPECT_FALSE(find_status_servers("/nonexistent").has_value());
-}
-
-TEST(StatusSocket, AWatchingProcessIsFoundAndAnswersToo) {
-  const auto server =
-      StatusServer::start(::getpid(), false, [](auto) { return std::string("watching"); });
-  ASSERT_TRUE(server.has_value());
-  EXPECT_EQ(ask_status(::getpid()).value_or(""), "watching");
-  EXPECT_THAT(find_status_servers().value_or(std::vector<pid_t>()), Contains(::getpid()));
-}
 
 TEST(StatusRequest, GoesThereAndBack) {
   for (const StatusRequest& request :
@@ -137,7 +71,10 @@ TEST(ControlAnswer, SaysWhatHoldsAndWarnsOfChurn) {
   const Tick tick = make_tick();  // 44 MiB live
   auto words = describe_control_answer(make_control_answer(42, std::nullopt, 22 * kMiB, tick));
   ASSERT_TRUE(words.has_value());
-  EXPECT_EQ(words->line, "process 42: KV soft maximum 22.0 MiB (was none), 44.0 MiB live");
+  EXPECT_EQ(
+      words->line,
+      "process 42: KV soft maximum 22.0 MiB (was none), 44.0 MiB live; shown, not enforced by "
+      "kvpsi run, which has no new work to refuse");
   EXPECT_EQ(words->warning, "");
   words = describe_control_answer(make_control_answer(42, 22 * kMiB, 21 * kMiB, tick));
   ASSERT_TRUE(words.has_value());
@@ -146,13 +83,40 @@ TEST(ControlAnswer, SaysWhatHoldsAndWarnsOfChurn) {
   EXPECT_EQ(words->warning.find('\n'), std::string::npos);
   words = describe_control_answer(make_control_answer(42, 22 * kMiB, std::nullopt, Tick{}));
   ASSERT_TRUE(words.has_value());
-  EXPECT_EQ(words->line, "process 42: KV soft maximum none (was 22.0 MiB), none live");
+  EXPECT_THAT(words->line,
+              testing::StartsWith("process 42: KV soft maximum none (was 22.0 MiB), none live;"));
   const auto refused = describe_control_answer(
       make_error_answer(Error{ErrorCode::invalid_argument, "no \"way\"", {}, 0}));
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().what, "no \"way\"");
   EXPECT_FALSE(describe_control_answer(R"({"schema":"kvpsi.status/1"})").has_value());
   EXPECT_FALSE(describe_control_answer("garbage").has_value());
+}
+
+TEST(ControlAnswer, OfAStrangerIsSafeToPrint) {
+  const auto words = describe_control_answer(
+      R"({"schema":"kvpsi.control/1","pid":"\u001b[2J\u009b","kv_soft_max_bytes":-1,)"
+      R"("kv_soft_max_bytes_before":1e99,"kv_live_bytes":"\u001b","kv_budget_enforced":true,)"
+      R"("warning":"a\u001b]0;b\nc"})");
+  ASSERT_TRUE(words.has_value());
+  EXPECT_EQ(words->line,
+            "process \"\\u001b[2J\\xc2\\x9b\": KV soft maximum none (was none), none live");
+  EXPECT_EQ(words->warning, "a\\x1b]0;b\\nc");
+  const auto refused =
+      describe_control_answer(R"({"schema":"kvpsi.control/1","error":"\u001b[31mno"})");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().what, "\\x1b[31mno");
+}
+
+TEST(CleanAnswer, IsAsciiOnOneLineOrNothing) {
+  EXPECT_EQ(
+      clean_answer("{\"schema\": \"kvpsi.status/1\",\n\"model\":\"\xc2\x9b\u00fc\"}", kStatusSchema)
+          .value_or(""),
+      R"({"schema":"kvpsi.status/1","model":"\u009b\u00fc"})");
+  for (const char* other : {"\x1b[31m", "[]", "7", "", R"({"schema":"kvpsi.control/1"})",
+                            "{\"schema\":\"kvpsi.status/1\",\"a\":\"\x1b\"}"}) {
+    EXPECT_FALSE(clean_answer(other, kStatusSchema).has_value()) << other;
+  }
 }
 
 TEST(RenderStatus, ShowsTheSoftMaximumAndTheBudget) {
@@ -164,6 +128,32 @@ TEST(RenderStatus, ShowsTheSoftMaximumAndTheBudget) {
   ASSERT_TRUE(table.has_value());
   EXPECT_THAT(*table, testing::ContainsRegex("KV cache, soft maximum +30.0 MiB"));
   EXPECT_THAT(*table, testing::ContainsRegex("KV cache, budget +20.0 MiB"));
+  EXPECT_THAT(*table, HasSubstr("shown, not enforced by kvpsi run"));
+  const auto enforced = render_status(
+      R"({"schema":"kvpsi.status/1","kv_budget_enforced":true,"tick":)" + tick_to_json(tick) + "}");
+  EXPECT_EQ(enforced.value_or("shown").find("shown"), std::string::npos);
+}
+
+TEST(RenderStatus, OfAStrangerPrintsNoControlCharacterAndNoWrongNumber) {
+  const auto table = render_status(
+      R"({"schema":"kvpsi.status/1","pid":-7,"command":"r\u001b[31mun","model":"m\n\u009b",)"
+      R"("uptime_s":1.5,"weights":[1],"tick":{"kv_soft_max_bytes":-1,"sample":{)"
+      R"("own_anon_bytes":10,"own_file_bytes":18446744073709551616,"own_swap_bytes":-3,)"
+      R"("peers_anon_bytes":1e300,"group_peers_anon_bytes":-1},)"
+      R"("decision":{"kv_budget_bytes":1e30,"level":"\u0007"},"signal":{"some_fast":1e300},)"
+      R"("actions":[7,{"verb":"\u001bc","bytes":-1}],)"
+      R"("pools":[{"kind":"kv","resident_bytes":18446744073709551615},)"
+      R"({"kind":"scratch","resident_bytes":18446744073709551615},3]}})");
+  ASSERT_TRUE(table.has_value());
+  for (const char c : *table) {
+    EXPECT_TRUE(c == '\n' || (c >= ' ' && c <= '~')) << static_cast<int>(c);
+  }
+  EXPECT_THAT(*table, HasSubstr("process 0, kvpsi r\\x1b[31mun, up 0 s\n  model m\\n\\xc2\\x9b\n"));
+  EXPECT_THAT(*table, testing::ContainsRegex("heap and the rest +0 B"));
+  EXPECT_THAT(*table, HasSubstr("stalled 0.0 %"));
+  EXPECT_EQ(table->find("soft maximum"), std::string::npos);
+  EXPECT_EQ(table->find("budget"), std::string::npos);
+  EXPECT_EQ(table->find("other governed"), std::string::npos);
 }
 
 TEST(RenderStatus, ShowsTheOthersWhoShareAShortage) {
