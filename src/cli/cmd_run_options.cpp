@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "cli/options.h"
+#include "cli/output_file.h"
 
 namespace kvpsi {
 namespace {
@@ -89,8 +90,8 @@ void add_governor_options(CLI::App& app, RunOptions& options) {
                     "Trim drops this many tokens or none");
   add_bytes_option(app, "--kv-max", options.kv_max_bytes, "Cap of live KV memory; 0: none");
   add_bytes_option(app, "--kv-soft-max", options.kv_soft_max_bytes,
-                   "Goal for live KV memory that new work keeps to; 0: none. Drops nothing, may be "
-                   "exceeded; `kvpsi status --set-kv-soft-max` changes it at run time");
+                   "Goal for live KV memory: shown, not enforced by kvpsi run, which has no new "
+                   "work to refuse; 0: none. `kvpsi status --set-kv-soft-max` changes it");
   add_bytes_option(app, "--kv-min", options.kv_min_bytes, "Trim leaves at least this much live KV");
   add_on_off_option(app, "--release", options.release,
                     "off: free pages stay (to compare trimming alone)");
@@ -175,6 +176,12 @@ Result<void> complete_run_options(RunOptions& options) {
   if (options.engine.n_ctx && *options.engine.n_ctx != 0) {
     const auto window = check_trim_window(options, *options.engine.n_ctx);
     if (!window) return window;
+  }
+  for (const std::string& read : {options.engine.model, options.prompt_file}) {
+    if (is_same_file(options.journal, read)) {
+      return fail(ErrorCode::invalid_argument,
+                  "--journal would overwrite what this run reads; name another file", read);
+    }
   }
   return check_governor_options(options);
 }

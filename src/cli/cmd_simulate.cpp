@@ -104,7 +104,9 @@ int simulate(const SimulateOptions& options, const CommonOptions& common) {
   if (!scenarios) return report_error("simulate", scenarios.error());
   std::unique_ptr<SimulateRecord> record;
   if (options.record.wanted()) {
-    auto opened = SimulateRecord::open(options.record, scenarios->front(), options.seed);
+    RecordOptions files = options.record;
+    if (!is_shipped_scenario(options.scenario)) files.scenario_file = options.scenario;
+    auto opened = SimulateRecord::open(files, scenarios->front(), options.seed);
     if (!opened) return report_error("simulate", opened.error());
     record = std::move(*opened);
   }
@@ -117,7 +119,7 @@ int simulate(const SimulateOptions& options, const CommonOptions& common) {
   return count_violations(results) == 0 ? kExitDone : kExitNotHeld;
 }
 
-/// "kvpsi|avg10|none|all"
+/// The names of all laws, and "all", with bars between them.
 std::string law_names() {
   std::string names;
   for (const LawKind law : kLaws) names += fmt::format("{}|", name(law));

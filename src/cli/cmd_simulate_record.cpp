@@ -3,14 +3,12 @@
 #include "cli/cmd_simulate_record.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 #include <utility>
 
 #include "base/printable.h"
+#include "cli/output_file.h"
 #include "journal/writer.h"
 #include "report/program.h"
 #include "report/sim_plot.h"
@@ -21,6 +19,26 @@ namespace {
 
 /// The last point of a run that went to its end is less than this share short of it.
 constexpr double kEndedEarly = 0.98;
+
+/// Known before hours are simulated for nothing, and before anything is overwritten.
+Result<void> check_files(const RecordOptions& options) {
+  if (is_same_file(options.journal, options.plot)) {
+    return fail(ErrorCode::invalid_argument, "--journal and --plot name the same file",
+                options.plot);
+  }
+  for (const std::string& written : {options.journal, options.plot}) {
+    if (is_same_file(written, options.scenario_file)) {
+      return fail(ErrorCode::invalid_argument,
+                  "is the scenario, which would be overwritten; name another file", written);
+    }
+  }
+  if (!options.journal.empty()) {
+    const auto checked = check_output_file(options.journal, "cannot create the journal");
+    if (!checked) return checked;
+  }
+  if (options.plot.empty()) return {};
+  return check_output_file(options.plot, "cannot write the picture");
+}
 
 }  // namespace
 
@@ -78,6 +96,7 @@ SimulateRecord::~SimulateRecord() = default;
 Result<std::unique_ptr<SimulateRecord>> SimulateRecord::open(const RecordOptions& options,
                                                              const Scenario& scenario,
                                                              std::uint64_t seed) {
+  if (auto checked = check_files(options); !checked) return std::unexpected(checked.error());
   std::unique_ptr<SimulateRecord> record(new SimulateRecord(options, scenario, seed));
   if (!options.plot.empty()) {
     if (!is_picture_name(options.plot)) {
@@ -89,13 +108,6 @@ Result<std::unique_ptr<SimulateRecord>> SimulateRecord::open(const RecordOptions
       return fail(ErrorCode::unsupported,
                   "cannot draw it, gnuplot is not installed; apt-get install gnuplot-nox",
                   options.plot);
-    }
-    // Known before hours are simulated for nothing.
-    const auto folder = std::filesystem::path(options.plot).parent_path();
-    if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
-      const int reason = errno;
-      const ErrorCode code = reason == ENOENT ? ErrorCode::not_found : ErrorCode::permission;
-      return fail(code, "cannot write the picture", options.plot, reason);
     }
     record->gnuplot_ = *gnuplot;
   }

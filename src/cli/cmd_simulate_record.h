@@ -15,8 +15,9 @@
 namespace kvpsi {
 
 struct RecordOptions {
-  std::string journal;  ///< of the run under the law kvpsi; empty: none
-  std::string plot;     ///< .svg or .png; empty: none
+  std::string journal;        ///< of the run under the law kvpsi; empty: none
+  std::string plot;           ///< .svg or .png; empty: none
+  std::string scenario_file;  ///< what is read, and not to be overwritten; empty: a shipped one
 
   bool wanted() const { return !journal.empty() || !plot.empty(); }
 };
@@ -26,8 +27,9 @@ class SimulateRecord {
  public:
   ~SimulateRecord();
 
-  /// Before the runs. Errors: those of JournalWriter::open; invalid_argument for a name that is
-  /// neither .svg nor .png; unsupported without gnuplot.
+  /// Before the runs. Errors: those of check_output_file and JournalWriter::open; invalid_argument
+  /// where two of the files are one, and for a name that is neither .svg nor .png; unsupported
+  /// without gnuplot.
   static Result<std::unique_ptr<SimulateRecord>> open(const RecordOptions& options,
                                                       const Scenario& scenario, std::uint64_t seed);
 

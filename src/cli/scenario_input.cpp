@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/small_file.h"
 #include "cli/suggest.h"
 
@@ -46,6 +48,12 @@ Result<std::vector<Scenario>> load_scenarios(const std::string& wanted) {
   if (!scenario) return std::unexpected(scenario.error());
   scenarios.push_back(*std::move(scenario));
   return scenarios;
+}
+
+bool is_shipped_scenario(const std::string& wanted) {
+  return std::ranges::any_of(shipped_scenarios(), [&wanted](const ShippedScenario& shipped) {
+    return shipped.name == wanted;
+  });
 }
 
 std::vector<LawKind> find_laws(const std::string& wanted) {

@@ -16,6 +16,9 @@ namespace kvpsi {
 /// those of read_small_file and parse_scenario, with the path.
 Result<std::vector<Scenario>> load_scenarios(const std::string& wanted);
 
+/// Whether the program holds a scenario of this name; a file of the same name is then not read.
+bool is_shipped_scenario(const std::string& wanted);
+
 /// "all" or the name of one law; empty where there is none of that name.
 std::vector<LawKind> find_laws(const std::string& wanted);
 
