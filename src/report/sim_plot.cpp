@@ -4,14 +4,16 @@
 #include "report/sim_plot.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <filesystem>
 #include <fstream>
-#include <system_error>
+#include <string_view>
 
+#include "linux/fd.h"
 #include "report/gnuplot_text.h"
 #include "report/program.h"
 
@@ -215,24 +217,40 @@ std::string labels(const SimPlotPage& page, const Ranges& ranges, const Layout& 
   return out + legend(page, size, id);
 }
 
-/// Folder for the script and the picture until it is moved; gone with the object.
-class WorkFolder {
+/// A file without a name, so that nothing is left of it however this program ends. gnuplot inherits
+/// the descriptor, which is therefore open across exec, and finds it under path().
+class NamelessFile {
  public:
-  WorkFolder() : path_((std::filesystem::temp_directory_path() / "kvpsi-plot-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) errno_value_ = errno;
+  NamelessFile() : fd_(::memfd_create("kvpsi-plot", 0)) {
+    if (!fd_.is_open()) errno_value_ = errno;
   }
-  ~WorkFolder() {
-    std::error_code ignored;
-    if (errno_value_ == 0) std::filesystem::remove_all(path_, ignored);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
 
-  const std::string& path() const { return path_; }
+  std::string path() const { return fmt::format("/proc/self/fd/{}", fd_.get()); }
   int errno_value() const { return errno_value_; }
 
+  bool write(std::string_view text) {
+    while (!text.empty() && errno_value_ == 0) {
+      const ssize_t n = ::write(fd_.get(), text.data(), text.size());
+      if (n < 0 && errno != EINTR) errno_value_ = errno;
+      if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return errno_value_ == 0;
+  }
+
+  std::string read() const {
+    std::string text;
+    std::array<char, 64 * 1024> piece;
+    while (true) {
+      const ssize_t n =
+          ::pread(fd_.get(), piece.data(), piece.size(), static_cast<off_t>(text.size()));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return text;
+      text.append(piece.data(), static_cast<std::size_t>(n));
+    }
+  }
+
  private:
-  std::string path_;
+  UniqueFd fd_;
   int errno_value_ = 0;
 };
 
@@ -242,14 +260,14 @@ bool is_picture_name(const std::string& path) {
   return path.ends_with(".svg") || path.ends_with(".png");
 }
 
-std::string sim_plot_script(const SimPlotPage& page, bool as_svg) {
+std::string sim_plot_script(const SimPlotPage& page, bool as_svg, const std::string& output) {
   const Layout layout = layout_of(page);
   const Ranges ranges = ranges_of(page);
   std::string out = fmt::format(
       "set encoding utf8\nset datafile separator tab\n"
       "set terminal {} size {},{} font 'DejaVu Sans,{}' background '#ffffff'\n"
-      "set output 'picture'\n",
-      as_svg ? "svg" : "pngcairo", layout.size.width, layout.size.height, as_svg ? 11 : 9);
+      "set output '{}'\n",
+      as_svg ? "svg" : "pngcairo", layout.size.width, layout.size.height, as_svg ? 11 : 9, output);
   out += data_blocks(page);
   out +=
       "set multiplot\nset border 3 lc rgb '#666666'\nset tics out nomirror\n"
@@ -274,25 +292,24 @@ std::string sim_plot_script(const SimPlotPage& page, bool as_svg) {
 
 Result<void> write_sim_plot(const SimPlotPage& page, const std::string& path,
                             const std::string& gnuplot) {
-  const WorkFolder folder;
-  if (folder.errno_value() != 0) {
-    return fail(ErrorCode::io, "cannot create a folder for the plot", folder.path(),
-                folder.errno_value());
+  NamelessFile script;
+  const NamelessFile picture;
+  script.write(sim_plot_script(page, path.ends_with(".svg"), picture.path()));
+  if (const int reason = std::max(script.errno_value(), picture.errno_value()); reason != 0) {
+    return fail(ErrorCode::io, "cannot keep the plot in memory", path, reason);
   }
-  std::ofstream script(folder.path() + "/plot.gp", std::ios::binary);
-  script << sim_plot_script(page, path.ends_with(".svg"));
-  script.close();
-  if (!script) return fail(ErrorCode::io, "cannot write the plot's script", folder.path(), errno);
-  const auto end = run_program(gnuplot, {"plot.gp"}, folder.path(), kGnuplotTimeoutUs);
+  const auto end = run_program(gnuplot, {script.path()}, {}, kGnuplotTimeoutUs);
   if (!end) return std::unexpected(end.error());
-  if (end->exit_code != 0) {
+  const std::string drawn = picture.read();
+  if (end->exit_code != 0 || drawn.empty()) {
     return fail(ErrorCode::unsupported,
                 fmt::format("gnuplot could not draw it: {}", end->output.substr(0, 200)), path);
   }
-  std::error_code failed;
-  std::filesystem::copy_file(folder.path() + "/picture", path,
-                             std::filesystem::copy_options::overwrite_existing, failed);
-  if (failed) return fail(ErrorCode::io, "cannot write the picture", path, failed.value());
+  errno = 0;
+  std::ofstream file(path, std::ios::binary);
+  file << drawn;
+  file.close();
+  if (!file) return fail(ErrorCode::io, "cannot write the picture", path, errno);
   return {};
 }
 

@@ -31,11 +31,12 @@ struct SimPlotPage {
 /// Whether `path` ends in .svg or .png.
 bool is_picture_name(const std::string& path);
 
-/// The script, data included; draws to "picture" in its folder, as SVG or PNG.
-std::string sim_plot_script(const SimPlotPage& page, bool as_svg);
+/// The script, data included; draws to the file `output`, as SVG or PNG.
+std::string sim_plot_script(const SimPlotPage& page, bool as_svg, const std::string& output);
 
-/// Draws to `path` (see is_picture_name) with the program `gnuplot`. Errors: io and permission,
-/// with the path, where nothing can be written; what gnuplot said where it failed.
+/// Draws to `path` (see is_picture_name) with the program `gnuplot`. Leaves no other file, also
+/// when it is interrupted. Errors: io, with the path, where nothing can be written; what gnuplot
+/// said where it failed.
 Result<void> write_sim_plot(const SimPlotPage& page, const std::string& path,
                             const std::string& gnuplot);
 

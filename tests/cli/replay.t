@@ -98,11 +98,43 @@ EXPECT   /tiny_cache +kvpsi/
 EXPECT   /tiny_cache +avg10/
 
 NAME     a picture that cannot be written is told before anything runs
-REQUIRES gnuplot
 RUN      $KVPSI simulate --scenario quiet --plot absent/p.png
 EXPECT   kvpsi simulate: absent/p.png: cannot write the picture (No such file or directory)
 REJECT   scenarios x
 EXIT     2
+
+NAME     no file is written that is read, or that the other option writes
+RUN      cp $SOURCE_DIR/scenarios/tiny_cache.json own.svg; ln own.svg hard.svg; ln -s own.svg soft.svg; md5sum own.svg >sum
+RUN      S="$KVPSI simulate --scenario own.svg"; for f in own.svg ./../$(basename $PWD)/own.svg hard.svg soft.svg; do $S --plot $f; $S --journal $f; done
+RUN      $S --journal new.svg --plot $PWD/new.svg; code=$?; ls new.svg; md5sum -c sum; exit $code
+EXPECT   kvpsi simulate: own.svg: is the scenario, which would be overwritten; name another file
+EXPECT   kvpsi simulate: hard.svg: is the scenario, which would be overwritten
+EXPECT   kvpsi simulate: soft.svg: is the scenario, which would be overwritten
+EXPECT   /new.svg: --journal and --plot name the same file/
+EXPECT   own.svg: OK
+EXPECT   cannot access 'new.svg'
+REJECT   scenarios x
+EXIT     2
+
+NAME     a shipped scenario reads no file, so one of its name may be written
+RUN      $KVPSI simulate --scenario tiny_cache --journal tiny_cache >/dev/null; head -c 27 tiny_cache
+EXPECT   {"schema":"kvpsi.config/1",
+
+NAME     a directory and a file below a file are told before anything runs
+RUN      mkdir d.svg; : >file; S="$KVPSI simulate --scenario quiet"; $S --plot d.svg; $S --journal d.svg; $S --plot file/p.svg; $S --journal new/
+EXPECT   kvpsi simulate: d.svg: cannot write the picture (Is a directory)
+EXPECT   kvpsi simulate: d.svg: cannot create the journal (Is a directory)
+EXPECT   kvpsi simulate: file/p.svg: cannot write the picture (Not a directory)
+EXPECT   kvpsi simulate: new/: cannot create the journal (Is a directory)
+REJECT   scenarios x
+EXIT     2
+
+NAME     nothing is left of a plot that is killed while it is drawn
+RUN      mkdir bin tmp; printf '#!/bin/sh\n: >started\nexec sleep 2\n' >bin/gnuplot; chmod +x bin/gnuplot
+RUN      TMPDIR=$PWD/tmp PATH=$PWD/bin:$PATH $KVPSI simulate --scenario tiny_cache --plot p.svg >/dev/null & run=$!
+RUN      for i in $(seq 200); do [ -e started ] && break; sleep 0.05; done; ls started; kill -KILL $run; wait $run; echo "left: $(ls tmp; ls | grep p.svg)."
+EXPECT   started
+EXPECT   left: .
 
 NAME     KVPSI_JOURNAL is meant for `kvpsi run`
 RUN      KVPSI_JOURNAL=j $KVPSI simulate --scenario quiet --seeds 2; ls

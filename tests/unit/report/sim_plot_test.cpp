@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "base/bytes.h"
 
@@ -59,10 +60,10 @@ SimPlotPage example_page() {
 }
 
 TEST(SimPlot, ScriptNamesAxesUnitsAndRelief) {
-  const std::string script = sim_plot_script(example_page(), false);
-  for (const char* part :
-       {"'stall, %'", "'headroom, MiB'", "'KV, MiB'", "'time, s'", "'level'", "'a''b (c)'",
-        "from 12.5,graph 0", "'relief'", "' killed' at ", "'what happens'", "pngcairo", "$run1"}) {
+  const std::string script = sim_plot_script(example_page(), false, "/the/output");
+  for (const char* part : {"'stall, %'", "'headroom, MiB'", "'KV, MiB'", "'time, s'", "'level'",
+                           "'a''b (c)'", "from 12.5,graph 0", "'relief'", "' killed' at ",
+                           "'what happens'", "pngcairo", "$run1", "set output '/the/output'\n"}) {
     EXPECT_NE(script.find(part), std::string::npos) << part;
   }
   SimPlotPage page = example_page();
@@ -70,7 +71,7 @@ TEST(SimPlot, ScriptNamesAxesUnitsAndRelief) {
   page.columns[0].points[0].headroom_mib = 20'000;
   page.columns[0].points[0].kv_live_mib = 64'000;
   page.columns.pop_back();
-  const std::string other = sim_plot_script(page, true);
+  const std::string other = sim_plot_script(page, true, "o");
   EXPECT_EQ(other.find("relief"), std::string::npos);
   EXPECT_NE(other.find("'headroom, GiB'"), std::string::npos);
   EXPECT_NE(other.find("'KV, GiB'"), std::string::npos);
@@ -98,9 +99,17 @@ TEST(SimPlot, SaysWhatGnuplotSaidAndWhatCannotBeWritten) {
                                      write_program("echo no such terminal >&2; exit 3"));
   ASSERT_FALSE(broken);
   EXPECT_NE(describe(broken.error()).find("no such terminal"), std::string::npos);
-  const std::string good = write_program("cp plot.gp picture");
+  const auto mute = write_sim_plot(example_page(), folder + "/p.png", write_program("exit 0"));
+  ASSERT_FALSE(mute) << "nothing was drawn";
+  EXPECT_FALSE(std::filesystem::exists(folder + "/p.png"));
+  // Draws its script.
+  const std::string good =
+      write_program("cat \"$1\" >\"$(sed -n \"s/^set output '\\(.*\\)'$/\\1/p\" \"$1\")\"");
   ASSERT_TRUE(write_sim_plot(example_page(), folder + "/p.png", good));
-  EXPECT_GT(std::filesystem::file_size(folder + "/p.png"), 1000u);
+  std::stringstream drawn;
+  drawn << std::ifstream(folder + "/p.png").rdbuf();
+  EXPECT_TRUE(drawn.str().ends_with("unset multiplot\nset output\n"));
+  EXPECT_GT(drawn.str().size(), 1000u);
   const auto nowhere = write_sim_plot(example_page(), folder + "/absent/p.png", good);
   ASSERT_FALSE(nowhere);
   EXPECT_EQ(nowhere.error().path, folder + "/absent/p.png");
