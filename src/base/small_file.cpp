@@ -54,7 +54,7 @@ int read_all(int fd, std::uint64_t most_bytes, std::string& text) {
 
 }  // namespace
 
-Result<std::string> read_small_file(const std::string& path, std::uint64_t most_bytes) {
+Result<std::string> read_named_file(const std::string& path, std::uint64_t most_bytes) {
   const OpenFile file(path);
   if (file.fd() < 0) {
     const int reason = errno;

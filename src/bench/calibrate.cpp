@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "policy/arith.h"
 
 namespace kvpsi {
 namespace {
@@ -13,13 +14,6 @@ constexpr std::uint64_t kMeasuringTokens = 16;
 constexpr std::uint64_t kPage = 4096;
 /// Nothing squeezes this run: if it is slow, the machine is.
 constexpr double kMeasuringMostSeconds = 600;
-
-std::uint64_t share_of(double share, std::uint64_t bytes) {
-  const auto part = static_cast<std::uint64_t>(share * static_cast<double>(bytes));
-  return part / kPage * kPage;
-}
-
-std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
 Result<TrialOutcome> measure(const TrialHost& host, RunSpec engine, const PressSpec& spec,
                              Variant variant, Squeeze squeeze) {
@@ -50,24 +44,29 @@ Result<TrialOutcome> measure(const TrialHost& host, RunSpec engine, const PressS
 
 }  // namespace
 
+std::uint64_t page_share(double share, std::uint64_t bytes) {
+  const auto part = static_cast<std::uint64_t>(share * static_cast<double>(bytes));
+  return part / kPage * kPage;
+}
+
 std::uint64_t limit_s1(std::uint64_t fixed_peak_bytes) {
-  return share_of(kS1Share, fixed_peak_bytes);
+  return page_share(kS1Share, fixed_peak_bytes);
 }
 
 std::uint64_t limit_s2(const SqueezeContext& measured) {
-  return share_of(kS2Share, measured.weights_bytes + measured.base_bytes + measured.live_kv_bytes +
-                                measured.neighbour_bytes);
+  return page_share(kS2Share, measured.weights_bytes + measured.base_bytes +
+                                  measured.live_kv_bytes + measured.neighbour_bytes);
 }
 
 std::uint64_t limit_reference(std::uint64_t fixed_alone_peak_bytes, std::uint64_t neighbour_bytes) {
-  return neighbour_bytes / kPage * kPage + share_of(kS1Share, fixed_alone_peak_bytes);
+  return neighbour_bytes / kPage * kPage + page_share(kS1Share, fixed_alone_peak_bytes);
 }
 
 void fill_floor(const EngineSummary& summary, std::uint64_t tokens, SqueezeContext& context) {
   context.weights_bytes = summary.weights_file_bytes + summary.weights_anon_bytes;
   context.base_bytes =
-      less(summary.rss_anon_bytes,
-           summary.kv_resident_bytes + summary.scratch_resident_bytes + summary.weights_anon_bytes);
+      minus(summary.rss_anon_bytes, summary.kv_resident_bytes + summary.scratch_resident_bytes +
+                                        summary.weights_anon_bytes);
   context.live_kv_bytes = tokens * summary.kv_bytes_per_cell;
 }
 

@@ -17,6 +17,9 @@ namespace kvpsi {
 inline constexpr double kS1Share = 0.86;
 inline constexpr double kS2Share = 0.95;
 
+/// `share` of the bytes, in whole pages: what a limit can be. Pure.
+std::uint64_t page_share(double share, std::uint64_t bytes);
+
 /// S1's limit. Pure.
 std::uint64_t limit_s1(std::uint64_t fixed_peak_bytes);
 

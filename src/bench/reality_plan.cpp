@@ -8,6 +8,8 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "bench/calibrate.h"
+#include "policy/arith.h"
 
 namespace kvpsi {
 namespace {
@@ -18,12 +20,6 @@ constexpr std::uint64_t kRampStepBytes = 4 * kMiB;
 /// The answer itself grows by a MiB a second: what releasing makes room for is used up in seconds.
 constexpr double kLosslessHoldSeconds = 4;
 constexpr double kHoldSeconds = 12;
-
-std::uint64_t share_of(double share, std::uint64_t bytes) {
-  return static_cast<std::uint64_t>(share * static_cast<double>(bytes)) / kPage * kPage;
-}
-
-std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
 }  // namespace
 
@@ -56,22 +52,24 @@ double find_onset_phase(std::uint32_t repetition, std::uint32_t repetitions) {
 RealityPlan make_reality_plan(SqueezeKind kind, const RealitySizes& sizes) {
   const std::uint64_t live = sizes.onset_tokens * sizes.bytes_per_token;
   const std::uint64_t with_full_cache =
-      less(sizes.used_bytes, live) + sizes.n_ctx * sizes.bytes_per_token;
+      minus(sizes.used_bytes, live) + sizes.n_ctx * sizes.bytes_per_token;
   RealityPlan plan;
   plan.kind = kind;
   plan.hold_s = kHoldSeconds;
-  plan.limit_bytes = share_of(kRoomShare, with_full_cache);
+  plan.limit_bytes = page_share(kRoomShare, with_full_cache);
   if (kind == SqueezeKind::limit_lowered) {
-    plan.lowered_limit_bytes = share_of(kLossyShare, sizes.used_bytes);
+    plan.lowered_limit_bytes = page_share(kLossyShare, sizes.used_bytes);
     return plan;
   }
   const bool is_lossy = kind != SqueezeKind::step_lossless;
-  const std::uint64_t needed = is_lossy ? share_of(1 / kLossyShare, plan.limit_bytes)
+  const std::uint64_t needed = is_lossy ? page_share(1 / kLossyShare, plan.limit_bytes)
                                         : plan.limit_bytes + sizes.scratch_bytes / 2;
   // The neighbour takes whole MiB; the limit takes up the rest.
   const std::uint64_t others = sizes.used_bytes + sizes.neighbour_overhead_bytes;
-  plan.neighbour_bytes = std::max(kMiB, less(needed, others) / kMiB * kMiB);
-  plan.limit_bytes -= (less(needed, others) - less(needed, others) / kMiB * kMiB) / kPage * kPage;
+  const std::uint64_t wanted = minus(needed, others);
+  const std::uint64_t whole = wanted / kMiB * kMiB;
+  plan.neighbour_bytes = std::max(kMiB, whole);
+  plan.limit_bytes -= (wanted - whole) / kPage * kPage;
   plan.trims = is_lossy;
   if (!is_lossy) plan.hold_s = kLosslessHoldSeconds;
   if (kind == SqueezeKind::ramp) {

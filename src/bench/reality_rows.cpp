@@ -35,6 +35,14 @@ void set_real(RealityRow& row, std::span<const double> values) {
   row.real_hi = spread.hi;
 }
 
+void set_simulated(RealityRow& row, std::span<const double> values) {
+  const Spread spread = find_spread(values);
+  row.n_simulated = static_cast<std::uint32_t>(values.size());
+  row.simulated_median = spread.median;
+  row.simulated_lo = spread.lo;
+  row.simulated_hi = spread.hi;
+}
+
 void judge_ratio(RealityRow& row, double band) {
   const bool is_in = row.ratio_lo >= 1 - band && row.ratio_hi <= 1 + band;
   const bool is_out = row.ratio_hi < 1 - band || row.ratio_lo > 1 + band;
@@ -96,12 +104,7 @@ class Judge {
   }
 
   void add_simulated(RealityRow& row, const Getter& get) const {
-    const auto values = collect(simulated_, get);
-    const Spread spread = find_spread(values);
-    row.n_simulated = static_cast<std::uint32_t>(values.size());
-    row.simulated_median = spread.median;
-    row.simulated_lo = spread.lo;
-    row.simulated_hi = spread.hi;
+    set_simulated(row, collect(simulated_, get));
   }
 
   void add_last_action(std::vector<RealityRow>& rows) const {
@@ -157,12 +160,8 @@ RealityRow compare_medians(std::span<const double> real, std::span<const double>
                            double band, std::uint64_t seed) {
   RealityRow row;
   set_real(row, real);
-  const Spread spread = find_spread(simulated);
-  row.n_simulated = static_cast<std::uint32_t>(simulated.size());
-  row.simulated_median = spread.median;
-  row.simulated_lo = spread.lo;
-  row.simulated_hi = spread.hi;
-  if (real.empty() || simulated.empty() || spread.median <= 0) {
+  set_simulated(row, simulated);
+  if (real.empty() || simulated.empty() || row.simulated_median <= 0) {
     if (band > 0) {
       row.verdict = "inconclusive";
       row.words =
@@ -170,10 +169,10 @@ RealityRow compare_medians(std::span<const double> real, std::span<const double>
     }
     return row;
   }
-  row.ratio = row.real_median / spread.median;
+  row.ratio = row.real_median / row.simulated_median;
   if (const auto interval = bootstrap_median(real, seed)) {
-    row.ratio_lo = interval->lo / spread.median;
-    row.ratio_hi = interval->hi / spread.median;
+    row.ratio_lo = interval->lo / row.simulated_median;
+    row.ratio_hi = interval->hi / row.simulated_median;
   }
   if (band <= 0) return row;
   if (real.size() < kLeastRuns) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "policy/arith.h"
 #include "sim/constants.h"
 #include "sim/run.h"
 
@@ -16,14 +17,12 @@ constexpr std::uint64_t kRamBytes = 24064 * kMiB;
 constexpr std::uint64_t kOtherBytes = 2048 * kMiB;
 constexpr std::uint64_t kColdFileBytes = 4096 * kMiB;
 
-std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
-
 EngineSpec make_engine(const RealityPlan& plan, const RealitySizes& sizes) {
   EngineSpec engine;
   engine.weights_bytes = sizes.weights_bytes;
   engine.base_bytes =
-      less(sizes.used_bytes, sizes.weights_bytes + kMachine.hidden_file_bytes +
-                                 sizes.onset_tokens * sizes.bytes_per_token + sizes.scratch_bytes);
+      minus(sizes.used_bytes, sizes.weights_bytes + kMachine.hidden_file_bytes +
+                                  sizes.onset_tokens * sizes.bytes_per_token + sizes.scratch_bytes);
   engine.bytes_per_token = sizes.bytes_per_token;
   engine.granule_bytes = sizes.granule_bytes;
   engine.tokens_per_s = sizes.tokens_per_s;
@@ -56,7 +55,7 @@ NeighbourSpec make_neighbour(const RealityPlan& plan, const RealitySizes& sizes,
 
 /// Seconds from the start to the onset: prefill, the first answer tokens, the delay.
 double find_onset_s(const RealitySizes& sizes, double delay_s) {
-  const auto decoded = static_cast<double>(less(sizes.onset_tokens, sizes.prompt_tokens));
+  const auto decoded = static_cast<double>(minus(sizes.onset_tokens, sizes.prompt_tokens));
   return static_cast<double>(sizes.prompt_tokens) / sizes.prefill_tokens_per_s +
          decoded / sizes.tokens_per_s + delay_s;
 }

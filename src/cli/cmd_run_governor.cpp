@@ -55,7 +55,7 @@ KernelSourceOptions make_source_options(const RunOptions& options) {
 
 Result<std::unique_ptr<RunGovernor>> RunGovernor::open(const RunOptions& options) {
   if (const auto complaint = check_policy_config(make_governor_options(options).policy)) {
-    return fail(ErrorCode::invalid_argument, complaint->what);
+    return fail(ErrorCode::invalid_argument, *complaint);
   }
   auto source = KernelSource::open(make_source_options(options));
   if (!source) return std::unexpected(source.error());

@@ -18,12 +18,9 @@ class SimulateProgress final : public EventSink {
   SimulateProgress(bool quiet, std::uint64_t total_runs) : status_(quiet), total_(total_runs) {}
 
   /// A run of this length begins. `next` hears its turns as well; nullptr: nobody.
-  void begin_run(std::string what, double duration_s, EventSink* next = nullptr);
+  void begin_run(std::string what, double duration_s, EventSink* next);
   void end_run();
   void on_tick(const Tick& tick) override;
-
-  /// Takes the line off the terminal.
-  void clear() { status_.clear(); }
 
  private:
   void show(double share_of_run);

@@ -150,7 +150,7 @@ ConfigTimeline recorded_configs(const Journal& journal) {
 
 /// The constants of the file put over each of the recorded configurations.
 Result<ConfigTimeline> make_tried_configs(const std::string& path, const ConfigTimeline& recorded) {
-  const auto text = read_small_file(path);
+  const auto text = read_named_file(path);
   if (!text) return std::unexpected(text.error());
   ConfigTimeline tried;
   for (const ConfigFrom& change : recorded.changes()) {

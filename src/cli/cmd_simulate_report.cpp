@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/small_file.h"
 #include "cli/suggest.h"
 #include "policy/check_config.h"
 
@@ -106,15 +105,9 @@ Result<PolicyConfig> apply_policy_config(std::string_view text, const std::strin
     }
   }
   if (const auto complaint = check_policy_config(config)) {
-    return fail(ErrorCode::invalid_argument, complaint->what, path);
+    return fail(ErrorCode::invalid_argument, *complaint, path);
   }
   return config;
-}
-
-Result<PolicyConfig> read_policy_config(const std::string& path, const PolicyConfig& base) {
-  const auto text = read_small_file(path);
-  if (!text) return std::unexpected(text.error());
-  return apply_policy_config(*text, path, base);
 }
 
 }  // namespace kvpsi

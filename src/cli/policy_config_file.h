@@ -20,7 +20,4 @@ namespace kvpsi {
 Result<PolicyConfig> apply_policy_config(std::string_view text, const std::string& path,
                                          const PolicyConfig& base);
 
-/// The same for a file. Errors: those of read_small_file as well.
-Result<PolicyConfig> read_policy_config(const std::string& path, const PolicyConfig& base);
-
 }  // namespace kvpsi

@@ -27,7 +27,7 @@ std::unexpected<Error> refuse_unknown(const std::string& wanted) {
 }
 
 Result<Scenario> load_file(const std::string& path) {
-  const auto text = read_small_file(path);
+  const auto text = read_named_file(path);
   if (!text && text.error().code == ErrorCode::not_found) return refuse_unknown(path);
   if (!text) return std::unexpected(text.error());
   return parse_scenario(*text, path);

@@ -13,7 +13,7 @@
 namespace kvpsi {
 
 /// "all", a shipped name, or the path of a file. Errors: not_found (with what may have been meant),
-/// those of read_small_file and parse_scenario, with the path.
+/// those of read_named_file and parse_scenario, with the path.
 Result<std::vector<Scenario>> load_scenarios(const std::string& wanted);
 
 /// Whether the program holds a scenario of this name; a file of the same name is then not read.

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <utility>
 
-#include "linux/self_stat.h"
 #include "linux/status_name.h"
 #include "linux/text_scan.h"
 
@@ -182,8 +181,7 @@ std::optional<std::uint64_t> PeerFinder::read_anon(Peer& peer, std::span<char> b
     return std::nullopt;
   }
   if (!is_peer(got.text)) return std::nullopt;
-  const auto status = parse_self_status(got.text);
-  return status ? status->rss_anon_bytes : std::nullopt;
+  return find_kib(got.text, "RssAnon").value;
 }
 
 void PeerFinder::refresh(const std::optional<PeerGroup>& group, std::span<char> buffer) {

@@ -33,6 +33,9 @@ constexpr std::uint64_t share_of(std::uint64_t bytes, double share) {
 /// a - b, but not below 0.
 constexpr std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
+/// The time as one to be remembered, where 0 means "never".
+constexpr std::uint64_t stamp(std::uint64_t now_us) { return now_us == 0 ? 1 : now_us; }
+
 /// Whether less than `us` have passed since then. A `since_us` of 0 means "never": false.
 constexpr bool is_within(std::uint64_t now_us, std::uint64_t since_us, std::uint64_t us) {
   return since_us != 0 && minus(now_us, since_us) < us;

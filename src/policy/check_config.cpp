@@ -73,11 +73,11 @@ const Value& find(const std::vector<Value>& values, std::string_view name) {
   return values.front();
 }
 
-ConfigComplaint complain(const Value& value, const std::string& clause) {
-  return {std::string(value.name), show(value) + " " + clause};
+std::string complain(const Value& value, const std::string& clause) {
+  return show(value) + " " + clause;
 }
 
-std::optional<ConfigComplaint> check_alone(const Value& value) {
+std::optional<std::string> check_alone(const Value& value) {
   if (!std::isfinite(value.number) || value.number < 0 || value.number > kMost) {
     return complain(value, "must be from 0 to " + show(kMost));
   }
@@ -94,7 +94,7 @@ std::optional<ConfigComplaint> check_alone(const Value& value) {
 
 }  // namespace
 
-std::optional<ConfigComplaint> check_policy_config(const PolicyConfig& config) {
+std::optional<std::string> check_policy_config(const PolicyConfig& config) {
   std::vector<Value> values;
   visit_fields(
       [&values](const Field& field, const auto& value) {

@@ -11,15 +11,10 @@
 
 namespace kvpsi {
 
-/// The first thing that is wrong.
-struct ConfigComplaint {
-  std::string field;  ///< name of the member, as in the field table
-  std::string what;   ///< a clause that begins with it, and says its value and what it may be
-};
-
-/// Nothing, if the law can work with it: shares lie in 0..1, no window or heartbeat is 0, and what
-/// must not be above something else is not (a lower reserve, a threshold of leaving, a shortest
-/// hold).
-std::optional<ConfigComplaint> check_policy_config(const PolicyConfig& config);
+/// The first thing that is wrong, as a clause that begins with the member's name and says its value
+/// and what it may be. Nothing, if the law can work with it: shares lie in 0..1, no window or
+/// heartbeat is 0, and what must not be above something else is not (a lower reserve, a threshold
+/// of leaving, a shortest hold).
+std::optional<std::string> check_policy_config(const PolicyConfig& config);
 
 }  // namespace kvpsi

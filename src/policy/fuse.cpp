@@ -187,7 +187,7 @@ void note_own_files(PolicyState& state, const Sample& sample, const PolicyConfig
   const bool is_new = sample.own_file_wanted_bytes != state.own_file_wanted_bytes;
   if (is_old || is_new || mapped >= state.own_file_most_bytes) {
     state.own_file_most_bytes = mapped;
-    state.own_file_most_us = std::max<std::uint64_t>(sample.t_us, 1);
+    state.own_file_most_us = stamp(sample.t_us);
   }
   state.own_file_wanted_bytes = sample.own_file_wanted_bytes;
 }

@@ -9,15 +9,15 @@
 #include "policy/arith.h"
 
 namespace kvpsi {
-namespace {
 
-/// All that the cache can ever hold: its cells, at most the cap.
-std::uint64_t full_bytes(const PoolView& kv, const PolicyConfig& config) {
+std::uint64_t full_size(const PoolView& kv, const PolicyConfig& config) {
   const std::uint64_t cells_bytes =
       to_bytes(static_cast<double>(kv.cells_total) * static_cast<double>(kv.bytes_per_cell));
   const std::uint64_t all = cells_bytes == 0 ? kv.reserved_bytes : cells_bytes;
   return config.kv_max_bytes == 0 ? all : std::min(all, config.kv_max_bytes);
 }
+
+namespace {
 
 /// Live KV and the headroom that may be filled, without what others will take meanwhile. Some of
 /// the room above the lower reserve stays: there the need begins, and a cache grown to that edge
@@ -57,13 +57,13 @@ void note_relapse(PolicyState& state, const PoolView& kv, std::uint64_t now_us,
   const bool soon = is_within(now_us, state.grown_us, config.relapse_us);
   if (!in_use || !soon || state.bad_us > state.grown_us) return;
   state.bad_bytes = kv.live_bytes;
-  state.bad_us = std::max<std::uint64_t>(now_us, 1);
+  state.bad_us = stamp(now_us);
 }
 
 /// Only downwards. A budget that the memory measured now does not bear is none.
 void tighten(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint64_t now_us,
              const PolicyConfig& config) {
-  const std::uint64_t full = full_bytes(kv, config);
+  const std::uint64_t full = full_size(kv, config);
   // So that one request at a time gets through; of a huge cache it must not be more than spare.
   const std::uint64_t trickle =
       std::min(share_of(full, config.budget_least_share), signal.reserve_high_bytes);
@@ -85,7 +85,7 @@ bool may_grow(const PolicyState& state, const Signal& signal, std::uint64_t now_
 
 void grow(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint64_t now_us,
           const PolicyConfig& config) {
-  const std::uint64_t full = full_bytes(kv, config);
+  const std::uint64_t full = full_size(kv, config);
   const std::uint64_t least = std::max<std::uint64_t>(kv.granule_bytes, 1);
   std::uint64_t step = std::max(share_of(full, config.grow_share), least);
   const std::uint64_t wary_from = share_of(state.bad_bytes, config.bad_share);
@@ -104,7 +104,7 @@ void grow(PolicyState& state, const Signal& signal, const PoolView& kv, std::uin
   if (next < full && !admits && minus(next, state.budget_bytes) < worth) return;
   if (next <= state.budget_bytes && state.budget_bytes < full) return;
   state.budget_bytes = std::max(state.budget_bytes, next);
-  state.grown_us = std::max<std::uint64_t>(now_us, 1);
+  state.grown_us = stamp(now_us);
   state.grown_to_bytes = state.budget_bytes;
   state.is_bounded = state.budget_bytes < full;
 }
@@ -126,7 +126,7 @@ std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& sig
   const bool low = Wide{signal.headroom_bytes} < Wide{signal.reserve_low_bytes};
   if (state.level > Level::calm && (recent || low)) {
     note_relapse(state, *kv, now_us, config);
-    state.pressed_us = std::max<std::uint64_t>(now_us, 1);
+    state.pressed_us = stamp(now_us);
     tighten(state, signal, *kv, now_us, config);
   }
   if (state.is_bounded && may_grow(state, signal, now_us, config)) {
@@ -139,7 +139,7 @@ std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& sig
 void note_shrink(PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
   const bool turns = is_within(now_us, state.grown_us, config.grow_again_us);
   if (turns && state.undone_us <= state.grown_us) {
-    state.undone_us = std::max<std::uint64_t>(now_us, 1);
+    state.undone_us = stamp(now_us);
   }
 }
 

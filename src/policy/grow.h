@@ -14,6 +14,10 @@
 
 namespace kvpsi {
 
+/// The most that the KV cache may ever hold: its cells (the reserved bytes, where it tells of
+/// none), at most the cap.
+std::uint64_t full_size(const PoolView& kv, const PolicyConfig& config);
+
 /// Moves the budget and returns it: the most live KV bytes that admission, prefill and restore may
 /// fill; empty while nothing is bounded or there is no KV pool. Under pressure it is cut to what is
 /// live plus the headroom that may be filled; some time after pressure it grows to that.

@@ -194,7 +194,7 @@ void choose_tidy(PolicyState& state, const Situation& s, Decision& decision) {
     return;
   }
   decision.reason = Reason::tidy;
-  state.last_tidy_us = std::max<std::uint64_t>(now_us, 1);
+  state.last_tidy_us = stamp(now_us);
 }
 
 void choose_rungs(PolicyState& state, const Situation& s, Decision& decision) {

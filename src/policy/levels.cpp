@@ -111,10 +111,10 @@ LevelChange update_level(PolicyState& state, const Signal& signal, std::uint64_t
   } else if (target == state.level || !is_quiet(state.level, signal, config)) {
     state.quiet_since_us = 0;
   } else if (state.quiet_since_us == 0) {
-    state.quiet_since_us = std::max<std::uint64_t>(now_us, 1);
+    state.quiet_since_us = stamp(now_us);
   } else if (!is_within(now_us, state.quiet_since_us, dwell_us(state.level, config))) {
     state.level = static_cast<Level>(static_cast<int>(state.level) - 1);
-    state.quiet_since_us = std::max<std::uint64_t>(now_us, 1);
+    state.quiet_since_us = stamp(now_us);
   }
   return change;
 }

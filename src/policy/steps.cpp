@@ -98,7 +98,7 @@ void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t
 
 void note_trim(PolicyState& state, std::uint64_t decision_id, std::uint64_t bytes, bool for_need,
                double some_fast, std::uint64_t now_us) {
-  (for_need ? state.trim_asked_us : state.slid_us) = std::max<std::uint64_t>(now_us, 1);
+  (for_need ? state.trim_asked_us : state.slid_us) = stamp(now_us);
   state.trim_asked_id = decision_id;
   state.trim_asked_bytes = bytes;
   state.trim_for_need = for_need;

@@ -31,7 +31,7 @@ void SimTrace::on_instant(const Instant& instant) {
   length_us_ += instant.dt_us;
   own_stall_us_ += instant.own_stall_us;
   others_stall_us_ += instant.others_stall_us;
-  open_.t_s = static_cast<double>(instant.scenario_us) * 1e-6;
+  open_.t_s = instant.t_s();
   open_.headroom_mib = std::min(
       open_.headroom_mib, static_cast<double>(instant.headroom_bytes) / static_cast<double>(kMiB));
   open_.kv_live_mib = to_mib(instant.kv_live_bytes);
@@ -51,7 +51,6 @@ void SimTrace::begin(const Instant& instant) {
   own_stall_us_ = 0;
   others_stall_us_ = 0;
   open_.headroom_mib = static_cast<double>(instant.headroom_bytes) / static_cast<double>(kMiB);
-  open_.level = std::max(open_.level, level_);
 }
 
 void SimTrace::close() {

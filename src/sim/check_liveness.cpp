@@ -15,7 +15,7 @@ class LivenessChecker final : public Checker {
   explicit LivenessChecker(const Scenario& scenario) : scenario_(scenario) {}
 
   void on_instant(const Instant& now) override {
-    t_s_ = static_cast<double>(now.scenario_us) * 1e-6;
+    t_s_ = now.t_s();
     is_alive_ = now.engine_alive;
     if (!is_due() || now.budget_bytes >= now.kv_context_bytes) return;
     note(bounded_, fmt::format("growth is still bounded to {:.1f} of {:.1f} MiB, {:.0f} s after "

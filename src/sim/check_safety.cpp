@@ -15,7 +15,7 @@ class SafetyChecker final : public Checker {
   explicit SafetyChecker(const Scenario& scenario) : scenario_(scenario) {}
 
   void on_instant(const Instant& now) override {
-    t_s_ = static_cast<double>(now.scenario_us) * 1e-6;
+    t_s_ = now.t_s();
     if (now.oom_kills > 0 && !scenario_.expect.may_oom)
       note(oom_, "somebody was killed for memory");
     const bool may_lose = scenario_.engine.trim != TrimRule::off || scenario_.engine.kv_max_bytes;

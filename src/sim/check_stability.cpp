@@ -17,7 +17,7 @@ constexpr double kMinuteS = 60;
 class StabilityChecker final : public Checker {
  public:
   void on_instant(const Instant& now) override {
-    t_s_ = static_cast<double>(now.scenario_us) * 1e-6;
+    t_s_ = now.t_s();
     const std::uint64_t budget = now.budget_bytes;
     if (budget == budget_) return;
     const auto direction = budget > budget_ ? Direction::up : Direction::down;

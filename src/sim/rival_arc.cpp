@@ -30,7 +30,7 @@ std::uint64_t arc_sys_free_bytes(std::uint64_t all_bytes) {
 void ArcLaw::check(std::uint64_t now_us, std::int64_t available, Decision& decision,
                    const PolicyConfig& config) {
   if (now_us >= checked_us_ && is_within(now_us, checked_us_, kCheckUs)) return;
-  checked_us_ = std::max<std::uint64_t>(now_us, 1);
+  checked_us_ = stamp(now_us);
   if (available < 0) {
     no_grow_ = true;
     grow_us_ = now_us + kGrowRetryUs;

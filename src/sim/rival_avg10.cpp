@@ -35,7 +35,7 @@ void Avg10Law::move_average(const Sample& sample) {
     const double kept = std::exp(-static_cast<double>(passed_us) / kAverageTimeUs);
     average_ = average_ * kept + share * (1 - kept);
   }
-  averaged_us_ = std::max<std::uint64_t>(sample.t_us, 1);
+  averaged_us_ = stamp(sample.t_us);
   stall_us_total_ = total;
 }
 
@@ -58,7 +58,7 @@ Decided Avg10Law::operator()(const PolicyState& state, const Observation& observ
   result.decision.need_bytes = bytes;
   result.decision.actions.push_back(
       Action{result.decision.id, Verb::trim, PoolKind::kv, bytes, config.step_budget_us});
-  asked_us_ = std::max<std::uint64_t>(now_us, 1);
+  asked_us_ = stamp(now_us);
   return result;
 }
 

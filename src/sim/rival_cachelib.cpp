@@ -51,7 +51,7 @@ Decided CachelibLaw::operator()(const PolicyState& state, const Observation& obs
   if (Wide{memory->free_bytes} < Wide{lower_limit(*memory)}) result.decision.level = Level::high;
   const std::uint64_t now_us = observation.sample.t_us;
   if (now_us < iterated_us_ || !is_within(now_us, iterated_us_, kPeriodUs)) {
-    iterated_us_ = std::max<std::uint64_t>(now_us, 1);
+    iterated_us_ = stamp(now_us);
     iterate(*memory, *kv, config, result.decision);
   }
   if (advised_bytes_ > 0) {

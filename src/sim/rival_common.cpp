@@ -68,9 +68,4 @@ void RivalCache::hold(const PoolView& kv, std::uint64_t bytes, const PolicyConfi
   is_trimming_ = true;
 }
 
-std::uint64_t full_size(const PoolView& kv, const PolicyConfig& config) {
-  return config.kv_max_bytes == 0 ? kv.reserved_bytes
-                                  : std::min(kv.reserved_bytes, config.kv_max_bytes);
-}
-
 }  // namespace kvpsi

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "policy/decide.h"
+#include "policy/grow.h"
 
 namespace kvpsi {
 
@@ -42,8 +43,5 @@ class RivalCache {
  private:
   bool is_trimming_ = false;
 };
-
-/// The most that the KV cache may ever hold.
-std::uint64_t full_size(const PoolView& kv, const PolicyConfig& config);
 
 }  // namespace kvpsi

@@ -25,7 +25,7 @@ double adjustment(double error, double coefficient, double most) {
 }  // namespace
 
 void SenpaiLaw::begin(const Sample& sample, const PoolView& kv) {
-  ticked_us_ = std::max<std::uint64_t>(sample.t_us, 1);
+  ticked_us_ = stamp(sample.t_us);
   stall_us_total_ = sample.psi_own->some_us_total;
   integral_us_ = 0;
   live_bytes_ = kv.live_bytes;

@@ -2,8 +2,6 @@
 // The loop of a simulated run; see run.h.
 #include "sim/run.h"
 
-#include <array>
-
 #include "base/bytes.h"
 #include "sim/machine.h"
 
@@ -13,14 +11,16 @@ namespace {
 /// Passes what happens to the checkers and keeps the score.
 class Judge final : public Watcher, public EventSink {
  public:
-  Judge(const Scenario& scenario, EventSink* sink, Watcher* watcher)
-      : checkers_{make_safety_checker(scenario), make_liveness_checker(scenario),
-                  make_stability_checker()},
-        sink_(sink),
-        watcher_(watcher) {}
+  Judge(const Scenario& scenario, LawKind law, EventSink* sink, Watcher* watcher)
+      : sink_(sink), watcher_(watcher) {
+    if (law != LawKind::kvpsi) return;  // rivals promise nothing
+    checkers_.push_back(make_safety_checker(scenario));
+    checkers_.push_back(make_liveness_checker(scenario));
+    checkers_.push_back(make_stability_checker());
+  }
 
   void on_instant(const Instant& now) override {
-    t_s_ = static_cast<double>(now.scenario_us) * 1e-6;
+    t_s_ = now.t_s();
     const double stall_s = static_cast<double>(now.own_stall_us) * 1e-6;
     score_.own_stall_s += stall_s;
     score_.others_stall_s += static_cast<double>(now.others_stall_us) * 1e-6;
@@ -47,12 +47,11 @@ class Judge final : public Watcher, public EventSink {
   void finish(RunReport& report) {
     report.score = score_;
     report.turns = turns_;
-    if (report.law != LawKind::kvpsi) return;
     for (const auto& checker : checkers_) checker->finish(report.violations);
   }
 
  private:
-  std::array<std::unique_ptr<Checker>, 3> checkers_;
+  std::vector<std::unique_ptr<Checker>> checkers_;
   EventSink* sink_;
   Watcher* watcher_;
   Score score_;
@@ -65,7 +64,7 @@ class Judge final : public Watcher, public EventSink {
 RunReport run_scenario(const Scenario& scenario, std::uint64_t seed, LawKind law, EventSink* sink,
                        Watcher* watcher) {
   Machine machine(scenario, seed);
-  Judge judge(machine.scenario(), sink, watcher);
+  Judge judge(machine.scenario(), law, sink, watcher);
   machine.set_watcher(&judge);
   const GovernorOptions options{.policy = make_policy_config(scenario), .law = make_law(law)};
   Governor governor(options, machine, machine.pools(), machine, judge);

@@ -5,10 +5,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
-#include "base/result.h"
 #include "govern/governor.h"
 #include "sim/checker.h"
 #include "sim/laws.h"

@@ -60,7 +60,7 @@ std::string_view name(EventKind kind) {
 Scenario vary_scenario(const Scenario& scenario, std::uint64_t seed) {
   if (!scenario.varies) return scenario;
   Prng prng(seed);
-  const auto factor = [&prng] { return 0.9 + 0.2 * prng.unit(); };
+  const auto factor = [&prng] { return kLeastFactor + 0.2 * prng.unit(); };
   const auto vary = [](std::uint64_t& value, double by) {
     value = static_cast<std::uint64_t>(std::llround(static_cast<double>(value) * by));
   };

@@ -148,6 +148,10 @@ struct Scenario {
 /// clause that says what and where ("neighbours[1].period_s: ...").
 Result<Scenario> parse_scenario(std::string_view json, std::string_view name);
 
+/// The smallest factor that vary_scenario() moves anything by. Whoever promises something by a time
+/// counts with it.
+inline constexpr double kLeastFactor = 0.9;
+
 /// The same scenario with times and sizes moved by up to 10 %, following from the seed alone: one
 /// factor for all times (so that their order, and relief_s, stay true), one for each neighbour's
 /// size, each sequence's lengths, the engine's speeds and the disk. Limits and RAM stay. Unchanged

@@ -14,9 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-/// The smallest factor by which vary_scenario() moves times.
-constexpr double kShortestTime = 0.9;
-
 /// "66.7", "60".
 std::string short_number(double value) { return fmt::format("{:.4g}", value); }
 
@@ -264,7 +261,7 @@ void read_expect(const json& object, Scenario& scenario, Complaint& complaint) {
     return;
   }
   // Seeds shorten all times but this one by up to a tenth.
-  const double least_s = expect.settle_s / kShortestTime;
+  const double least_s = expect.settle_s / kLeastFactor;
   if (*expect.relief_s + least_s >= scenario.duration_s) {
     fields.complain("relief_s", "with \"settle_s\" (" + short_number(expect.settle_s) +
                                     ") and the tenth that seeds may take off, it leaves nothing "

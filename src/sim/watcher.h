@@ -28,6 +28,9 @@ struct Instant {
   std::uint64_t oom_kills = 0;         ///< total, of anybody
   bool engine_alive = true;
   bool pressed = false;  ///< with kv_full_bytes in memory somebody's demand would not fit
+
+  /// Where in the scenario we are, in seconds.
+  double t_s() const { return static_cast<double>(scenario_us) * 1e-6; }
 };
 
 class Watcher {

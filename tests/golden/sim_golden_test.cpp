@@ -64,7 +64,7 @@ TEST_P(SimGolden, ReplayIsExact) {
 
 TEST_P(SimGolden, TheSameRunDecidesTheSame) {
   const std::string path = kFolder + "/" + GetParam() + ".json";
-  const auto text = read_small_file(path);
+  const auto text = read_named_file(path);
   ASSERT_TRUE(text) << describe(text.error());
   const auto scenario = parse_scenario(*text, path);
   ASSERT_TRUE(scenario) << describe(scenario.error());

@@ -26,28 +26,28 @@ class SmallFile : public testing::Test {
 
 TEST_F(SmallFile, IsReadWhole) {
   const std::string text = std::string(200'000, 'x') + '\0' + "end";
-  EXPECT_EQ(read_small_file(write("a", text)), text);
+  EXPECT_EQ(read_named_file(write("a", text)), text);
 }
 
 TEST_F(SmallFile, IsBounded) {
   const std::string path = write("a", "12345");
-  EXPECT_EQ(read_small_file(path, 5), "12345");
-  EXPECT_EQ(read_small_file(path, 4).error().code, ErrorCode::invalid_argument);
-  const auto endless = read_small_file("/dev/zero");
+  EXPECT_EQ(read_named_file(path, 5), "12345");
+  EXPECT_EQ(read_named_file(path, 4).error().code, ErrorCode::invalid_argument);
+  const auto endless = read_named_file("/dev/zero");
   EXPECT_EQ(endless.error().what, "is larger than 1.00 MiB, the most such a file may have");
   EXPECT_EQ(endless.error().path, "/dev/zero");
 }
 
 TEST_F(SmallFile, SaysWhatIsUnreadable) {
-  EXPECT_EQ(read_small_file(folder_ + "/absent").error().code, ErrorCode::not_found);
-  EXPECT_EQ(read_small_file(folder_).error().what, "is a directory, not a file");
-  EXPECT_EQ(read_small_file(write("empty", "")).error().what, "is empty");
+  EXPECT_EQ(read_named_file(folder_ + "/absent").error().code, ErrorCode::not_found);
+  EXPECT_EQ(read_named_file(folder_).error().what, "is a directory, not a file");
+  EXPECT_EQ(read_named_file(write("empty", "")).error().what, "is empty");
 }
 
 TEST_F(SmallFile, NobodyIsWaitedFor) {
   const std::string path = folder_ + "/pipe";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-  EXPECT_EQ(read_small_file(path).error().what, "is empty");
+  EXPECT_EQ(read_named_file(path).error().what, "is empty");
 }
 
 }  // namespace

@@ -77,11 +77,12 @@ TEST_F(ReplayCommand, WithoutConfigItAssumesTheDefaultsAndSaysSo) {
 }
 
 TEST_F(ReplayCommand, OtherConstantsShowWhatWouldHaveDiffered) {
-  write("other.toml", "# no trims\ntrim_allowed = false\nreserve_low_bytes = \"128MiB\"\n");
+  const std::string text = "# no trims\ntrim_allowed = false\nreserve_low_bytes = \"128MiB\"\n";
+  write("other.toml", text);
   EXPECT_EQ(run("journal", "other.toml"), kExitDone);
   EXPECT_TRUE(said("decisions differ")) << out_;
   EXPECT_TRUE(said("bytes asked of trims")) << out_;
-  const auto read = read_policy_config(path("other.toml"), config_);
+  const auto read = apply_policy_config(text, path("other.toml"), config_);
   ASSERT_TRUE(read);
   EXPECT_FALSE(read->trim_allowed);
   EXPECT_EQ(read->reserve_low_bytes, 128 * kMiB);

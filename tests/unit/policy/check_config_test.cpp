@@ -15,7 +15,7 @@ std::string complaint_about(Change&& change) {
   PolicyConfig config;
   change(config);
   const auto complaint = check_policy_config(config);
-  return complaint ? complaint->what : "";
+  return complaint.value_or("");
 }
 
 TEST(CheckConfig, DefaultsMakeSense) {

@@ -200,13 +200,19 @@ TEST(Share, PeersAreThoseWhoFeelTheSameShortage) {
   EXPECT_EQ(find_peers_bytes(Scope::none, sample), 0u);
 }
 
+/// One to five that can give all they have.
+std::vector<Member> make_givers(Prng& random) {
+  std::vector<Member> members(1 + random.below(5));
+  for (Member& member : members) {
+    member = make_member(random.below(60), 150 + random.below(400));
+  }
+  return members;
+}
+
 RC_GTEST_PROP(Share, TogetherTheFirstStepIsTheNeedOnce, ()) {
   Prng random(*rc::gen::arbitrary<std::uint64_t>());
-  const std::size_t count = 1 + random.below(5);
-  std::vector<Member> members;
-  for (std::size_t i = 0; i < count; ++i) {
-    members.push_back(make_member(random.below(60), 150 + random.below(400)));
-  }
+  std::vector<Member> members = make_givers(random);
+  const std::size_t count = members.size();
   Pool pool = make_squeeze(std::move(members), random.below(60) * kMiB);
   const std::uint64_t need = run_to_first_step(pool);
   RC_ASSERT(need > 0u);
@@ -219,11 +225,8 @@ RC_GTEST_PROP(Share, TogetherTheFirstStepIsTheNeedOnce, ()) {
 
 RC_GTEST_PROP(Share, OneAfterTheOtherTheyGiveNoMore, ()) {
   Prng random(*rc::gen::arbitrary<std::uint64_t>());
-  const std::size_t count = 1 + random.below(5);
-  std::vector<Member> members;
-  for (std::size_t i = 0; i < count; ++i) {
-    members.push_back(make_member(random.below(60), 150 + random.below(400)));
-  }
+  std::vector<Member> members = make_givers(random);
+  const std::size_t count = members.size();
   Pool pool = make_squeeze(std::move(members), random.below(150) * kMiB);
   const std::uint64_t need = run_to_first_step(pool, false);
   RC_ASSERT(need > 0u);

@@ -9,17 +9,12 @@
 #include <string>
 
 #include "sim/run.h"
+#include "support/shipped.h"
 
 namespace kvpsi {
 namespace {
 
-Scenario load(std::string_view wanted) {
-  for (const ShippedScenario& shipped : shipped_scenarios()) {
-    if (shipped.name == wanted) return parse_scenario(shipped.text, shipped.name).value();
-  }
-  ADD_FAILURE() << "no scenario " << wanted;
-  return {};
-}
+using test::load_shipped;
 
 TEST(Laws, AreListedOnceEachOursFirst) {
   std::set<std::string_view> names;
@@ -29,7 +24,7 @@ TEST(Laws, AreListedOnceEachOursFirst) {
 }
 
 TEST(Laws, RememberNothingOfOtherRuns) {
-  const Scenario scenario = load("step_lossy");
+  const Scenario scenario = load_shipped("step_lossy");
   for (const LawKind law : kLaws) {
     const RunReport one = run_scenario(scenario, 3, law);
     const RunReport two = run_scenario(scenario, 3, law);
@@ -41,7 +36,7 @@ TEST(Laws, RememberNothingOfOtherRuns) {
 }
 
 TEST(Laws, ActAsTheyAreKnownTo) {
-  const Scenario scenario = load("step_lossy");
+  const Scenario scenario = load_shipped("step_lossy");
   const auto stall = [&](LawKind law) { return run_scenario(scenario, 1, law).score.own_stall_s; };
   const double none = stall(LawKind::none);
   EXPECT_GT(none, 10);
@@ -52,7 +47,7 @@ TEST(Laws, ActAsTheyAreKnownTo) {
 }
 
 TEST(Laws, HotPageCacheThatLooksFreeMisleadsThoseWhoReadFreeMemoryOnly) {
-  const Scenario scenario = load("files_neighbour");
+  const Scenario scenario = load_shipped("files_neighbour");
   const double ours = run_scenario(scenario, 1, LawKind::kvpsi).score.own_stall_s;
   for (const LawKind law : {LawKind::arc, LawKind::cachelib}) {
     const Score score = run_scenario(scenario, 1, law).score;

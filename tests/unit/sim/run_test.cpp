@@ -9,19 +9,14 @@
 #include <cmath>
 
 #include "base/bytes.h"
+#include "support/shipped.h"
 
 namespace kvpsi {
 namespace {
 
-constexpr std::uint64_t kSeeds = 20;
+using test::load_shipped;
 
-Scenario load(std::string_view wanted) {
-  for (const ShippedScenario& shipped : shipped_scenarios()) {
-    if (shipped.name == wanted) return parse_scenario(shipped.text, shipped.name).value();
-  }
-  ADD_FAILURE() << "no scenario " << wanted;
-  return {};
-}
+constexpr std::uint64_t kSeeds = 20;
 
 TEST(Run, EveryScenarioIsSafeLiveAndStable) {
   for (const ShippedScenario& shipped : shipped_scenarios()) {
@@ -53,17 +48,17 @@ TEST(Run, OursStallsAFifthOfTheNaiveLawOnTheWhole) {
 
 TEST(Run, OnARampWithoutSwapWeActBeforeTheFirstStallAndNobodyIsKilled) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const Score score = run_scenario(load("ramp_no_swap"), seed, LawKind::kvpsi).score;
+    const Score score = run_scenario(load_shipped("ramp_no_swap"), seed, LawKind::kvpsi).score;
     EXPECT_GE(score.first_action_s, 0);
     EXPECT_EQ(score.stall_before_action_s, 0) << "seed " << seed;
     EXPECT_EQ(score.oom_kills, 0u);
-    EXPECT_GT(run_scenario(load("ramp_no_swap"), seed, LawKind::none).score.oom_kills, 0u)
+    EXPECT_GT(run_scenario(load_shipped("ramp_no_swap"), seed, LawKind::none).score.oom_kills, 0u)
         << "the scenario kills where nobody governs";
   }
 }
 
 TEST(Run, EqualSeedsGiveEqualRuns) {
-  const Scenario scenario = load("step_lossy");
+  const Scenario scenario = load_shipped("step_lossy");
   const RunReport one = run_scenario(scenario, 7, LawKind::kvpsi);
   const RunReport two = run_scenario(scenario, 7, LawKind::kvpsi);
   const RunReport other = run_scenario(scenario, 8, LawKind::kvpsi);
@@ -74,7 +69,7 @@ TEST(Run, EqualSeedsGiveEqualRuns) {
 }
 
 TEST(Run, AnEngineThatDoesNotFitIsReportedAndNotPassedOver) {
-  Scenario scenario = load("step_lossy");
+  Scenario scenario = load_shipped("step_lossy");
   scenario.engine.base_bytes = scenario.group.limit_bytes.value();
   const RunReport report = run_scenario(scenario, 1, LawKind::kvpsi);
   ASSERT_EQ(report.violations.size(), 1u);
@@ -89,7 +84,7 @@ std::vector<Violation> finish(Checker& checker) {
 }
 
 TEST(SafetyChecker, FindsAKillAndLostContext) {
-  Scenario scenario = load("step_trim_off");
+  Scenario scenario = load_shipped("step_trim_off");
   const auto checker = make_safety_checker(scenario);
   checker->on_instant(Instant{});
   EXPECT_TRUE(finish(*checker).empty());
@@ -98,7 +93,7 @@ TEST(SafetyChecker, FindsAKillAndLostContext) {
 }
 
 TEST(SafetyChecker, FindsASecondTrimInFlightAndOneBelowTheFloor) {
-  const auto checker = make_safety_checker(load("step_lossy"));
+  const auto checker = make_safety_checker(load_shipped("step_lossy"));
   Tick tick;
   tick.observation.pools.push_back(
       PoolView{.kind = PoolKind::kv, .live_bytes = 10 * kMiB, .trimmable_bytes = 5 * kMiB});
@@ -114,7 +109,7 @@ TEST(SafetyChecker, FindsASecondTrimInFlightAndOneBelowTheFloor) {
 }
 
 TEST(LivenessChecker, FindsABudgetThatNeverComesBack) {
-  const Scenario scenario = load("step_lossy");
+  const Scenario scenario = load_shipped("step_lossy");
   const auto checker = make_liveness_checker(scenario);
   const double due_s = scenario.expect.relief_s.value() + scenario.expect.settle_s;
   Instant now{.kv_context_bytes = 100, .budget_bytes = 50};

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "support/shipped.h"
 
 namespace kvpsi {
 namespace {
@@ -145,25 +146,20 @@ TEST(ParseScenarioTest, refuses_an_engine_that_contradicts_itself) {
 }
 
 TEST(VaryScenarioTest, moves_by_a_tenth_and_follows_from_the_seed) {
-  const auto* shipped = &shipped_scenarios()[0];
-  for (const ShippedScenario& each : shipped_scenarios()) {
-    if (each.name == "step_lossy") shipped = &each;
-  }
-  const auto scenario = parse_scenario(shipped->text, shipped->name);
-  ASSERT_TRUE(scenario);
+  const Scenario scenario = test::load_shipped("step_lossy");
   std::set<std::uint64_t> sizes;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const Scenario varied = vary_scenario(*scenario, seed);
-    const double time = varied.duration_s / scenario->duration_s;
+    const Scenario varied = vary_scenario(scenario, seed);
+    const double time = varied.duration_s / scenario.duration_s;
     EXPECT_GE(time, 0.9);
     EXPECT_LE(time, 1.1);
-    EXPECT_NEAR(*varied.expect.relief_s, *scenario->expect.relief_s * time, 1e-9);
-    EXPECT_NEAR(varied.neighbours[0].end_s, scenario->neighbours[0].end_s * time, 1e-9);
+    EXPECT_NEAR(*varied.expect.relief_s, *scenario.expect.relief_s * time, 1e-9);
+    EXPECT_NEAR(varied.neighbours[0].end_s, scenario.neighbours[0].end_s * time, 1e-9);
     const double size = static_cast<double>(varied.neighbours[0].bytes) /
-                        static_cast<double>(scenario->neighbours[0].bytes);
+                        static_cast<double>(scenario.neighbours[0].bytes);
     EXPECT_NEAR(size, 1.0, 0.1001);
-    EXPECT_EQ(varied.group.limit_bytes, scenario->group.limit_bytes);
-    EXPECT_EQ(vary_scenario(*scenario, seed).neighbours[0].bytes, varied.neighbours[0].bytes);
+    EXPECT_EQ(varied.group.limit_bytes, scenario.group.limit_bytes);
+    EXPECT_EQ(vary_scenario(scenario, seed).neighbours[0].bytes, varied.neighbours[0].bytes);
     sizes.insert(varied.neighbours[0].bytes);
   }
   EXPECT_GT(sizes.size(), 190U);
