@@ -90,7 +90,7 @@ RUN      go() { $KVPSI run -m $MODEL -p Once -n 8000 -c 8192 -t 1 --ignore-eos -
 RUN      go a --trim eager; a=$!; go b --trim eager; b=$!; go c; c=$!
 RUN      for i in $(seq 200); do grep -q '"peers_anon_bytes":[1-9]' a.jsonl && grep -q '"peers_anon_bytes":[1-9]' b.jsonl && break; sleep 0.1; done
 RUN      $KVPSI status --pid $a | grep 'other governed'; kill -INT $a $c; wait $a; wait $c
-RUN      for i in $(seq 60); do tail -n 2 b.jsonl | head -1 | grep -q '"peers_anon_bytes":0,' && break; sleep 0.1; done
+RUN      for i in $(seq 60); do tail -n 1 b.jsonl | grep -q '"peers_anon_bytes":0,' && break; sleep 0.1; done
 RUN      kill -INT $b; wait $b; tail -n 1 b.jsonl | grep -o '"peers_anon_bytes":[0-9]*'
 RUN      python3 - <<'PY'
 RUN      import json
