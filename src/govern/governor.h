@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Governor: the loop. Wait, observe, decide, act, tell; nothing else. Knows only the five ports and
+// Governor: the loop. Wait, observe, decide, act, tell; nothing else. Knows only the ports and
 // the pure policy, so it runs alike on a kernel, in a simulation and in a test. Must not allocate
 // in step() (memory is short exactly then) and never waits for the engine. Next hop:
 // policy/decide.h.

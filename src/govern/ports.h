@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Start here: the five things the governor needs from the outside world. Real ones live in linux/,
+// Start here: the six things the governor needs from the outside world. Real ones live in linux/,
 // llama/ and journal/, synthetic ones in sim/ and the tests; the governor cannot tell them apart.
 // Must not include anything but base/ and model/.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 
+#include "base/result.h"
 #include "model/action.h"
 #include "model/pool_view.h"
 #include "model/sample.h"
@@ -63,6 +65,71 @@ class MemoryPool {
   /// Moves the outcomes of queued actions that have ended since the last call into `ended`, as many
   /// as fit; the rest stays for the next call. Governor thread.
   virtual void drain(Outcomes& ended) = 0;
+};
+
+/// What the bytes of a spilled block are. Part of its checksum: a block read back for anything else
+/// than what was written there does not verify.
+struct SpillIdentity {
+  std::uint64_t context = 0;   ///< digest of the model, its cache types and this context
+  std::uint64_t sequence = 0;  ///< of the first cell
+  std::uint64_t first_position = 0;
+  std::uint64_t last_position = 0;
+  std::uint64_t first_layer = 0;
+  std::uint64_t last_layer = 0;
+  std::uint64_t serial = 0;  ///< number of the block within its context, never used twice
+
+  bool operator==(const SpillIdentity&) const = default;
+};
+
+/// Where a block lies. Owned by whoever wrote it; erase() ends it.
+struct SpillBlock {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;  ///< of payload
+  std::uint64_t checksum = 0;
+  SpillIdentity identity;
+
+  bool operator==(const SpillBlock&) const = default;
+};
+
+/// How the store stands. Totals count payload since it was opened.
+struct SpillUse {
+  std::uint64_t held_bytes = 0;    ///< payload that can be read back
+  std::uint64_t budget_bytes = 0;  ///< most that held_bytes may become
+  std::uint64_t written_bytes_total = 0;
+  std::uint64_t read_bytes_total = 0;
+  std::uint64_t write_errors_total = 0;  ///< refused or failed, `exhausted` among them
+  std::uint64_t lost_blocks_total = 0;   ///< did not verify or could not be read
+};
+
+/// A place outside memory for bytes that must come back as they are. Any thread, several at once.
+/// What a crash leaves of it is nothing.
+class SpillStore {
+ public:
+  virtual ~SpillStore() = default;
+
+  /// Most payload of one block, and what buffers and their sizes must be a multiple of.
+  static constexpr std::uint64_t kMaxBlockBytes = 8 * 1024 * 1024;
+  static constexpr std::uint64_t kAlignment = 4096;
+
+  /// Writes buffer[0, bytes). The buffer starts on kAlignment and its size is a multiple of it and
+  /// at least `bytes`; what lies behind `bytes` is overwritten with zeros. Blocks until it is on
+  /// its way to disk, which may take seconds on a slow one. Errors: exhausted (budget, daily
+  /// budget, disk full; nothing is kept), io, invalid_argument (sizes).
+  virtual Result<SpillBlock> write(const SpillIdentity& identity, std::span<std::byte> buffer,
+                                   std::uint64_t bytes) = 0;
+
+  /// Reads the block into buffer[0, block.bytes) and verifies it; the buffer as for write. On an
+  /// error the buffer's contents mean nothing and the block counts as lost. Errors: io, malformed
+  /// (it does not verify or the file has been cut), invalid_argument.
+  virtual Result<void> read(const SpillBlock& block, std::span<std::byte> buffer) = 0;
+
+  /// Gives the block's space back, to the next block or to the disk.
+  virtual void erase(const SpillBlock& block) = 0;
+
+  /// Payload that fits now. 0 once the store has failed for good.
+  virtual std::uint64_t room_bytes() = 0;
+
+  virtual SpillUse use() const = 0;
 };
 
 /// Monotonic time, microseconds.

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -137,7 +139,11 @@ const Json* find_member(Reading& reading, const Json& json, std::string_view pat
 
 /// Members that the first journals of this schema lack: absent means the default.
 bool is_later_member(std::string_view key) {
-  return key == "hinted" || key == "peers_bytes" || key == "waiting_bytes" || key == "draining";
+  static constexpr std::array<std::string_view, 11> kLater{
+      "hinted",        "peers_bytes",   "waiting_bytes", "draining",       "compactable_bytes",
+      "spilled_bytes", "trimmed_bytes", "bytes_spilled", "bytes_restored", "tokens_restored",
+      "tokens_lost"};
+  return std::ranges::find(kLater, key) != kLater.end();
 }
 
 template <class T>

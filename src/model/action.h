@@ -38,7 +38,7 @@ struct Action {
   std::uint64_t decision_id = 0;  ///< the decision that asked for it
   Verb verb = Verb::release;
   PoolKind pool = PoolKind::kv;
-  std::uint64_t bytes = 0;      ///< how much to give back; 0 = everything (release only)
+  std::uint64_t bytes = 0;  ///< how much to give back (restore: bring back); 0 = all (release only)
   std::uint64_t budget_us = 0;  ///< stop with `more` after this much time
 
   bool operator==(const Action&) const = default;
@@ -76,10 +76,14 @@ struct Outcome {
   Verb verb = Verb::release;
   PoolKind pool = PoolKind::kv;
   Status status = Status::nothing;
-  std::uint64_t t_us = 0;            ///< when it ended (for `queued`: when it was queued)
-  std::uint64_t duration_us = 0;     ///< time the action itself took
-  std::uint64_t bytes_released = 0;  ///< measured: exclusive pages before minus after
-  std::uint64_t tokens_trimmed = 0;  ///< context dropped for good
+  std::uint64_t t_us = 0;             ///< when it ended (for `queued`: when it was queued)
+  std::uint64_t duration_us = 0;      ///< time the action itself took
+  std::uint64_t bytes_released = 0;   ///< measured: exclusive pages before minus after
+  std::uint64_t bytes_spilled = 0;    ///< written to the spill file
+  std::uint64_t bytes_restored = 0;   ///< read back into memory
+  std::uint64_t tokens_trimmed = 0;   ///< taken out of the context
+  std::uint64_t tokens_restored = 0;  ///< back in the context
+  std::uint64_t tokens_lost = 0;      ///< gone for good: dropped without a file, or the file failed
   std::int64_t errno_value = 0;
 
   bool operator==(const Outcome&) const = default;
@@ -95,7 +99,7 @@ void visit_fields(Visitor&& visit, A& a)
   visit(Field{"decision_id", "1", "the decision that asked for it"}, a.decision_id);
   visit(Field{"verb", "name", "what to do"}, a.verb);
   visit(Field{"pool", "name", "with which pool"}, a.pool);
-  visit(Field{"bytes", "bytes", "how much to give back, 0 = everything"}, a.bytes);
+  visit(Field{"bytes", "bytes", "how much to give back or restore, 0 = everything"}, a.bytes);
   visit(Field{"budget_us", "us", "time it may take"}, a.budget_us);
 }
 
@@ -110,7 +114,11 @@ void visit_fields(Visitor&& visit, O& o)
   visit(Field{"t_us", "us", "when it ended"}, o.t_us);
   visit(Field{"duration_us", "us", "time it took"}, o.duration_us);
   visit(Field{"bytes_released", "bytes", "measured fall of resident memory"}, o.bytes_released);
-  visit(Field{"tokens_trimmed", "1", "context dropped for good"}, o.tokens_trimmed);
+  visit(Field{"bytes_spilled", "bytes", "written to the spill file"}, o.bytes_spilled);
+  visit(Field{"bytes_restored", "bytes", "read back into memory"}, o.bytes_restored);
+  visit(Field{"tokens_trimmed", "1", "taken out of the context"}, o.tokens_trimmed);
+  visit(Field{"tokens_restored", "1", "back in the context"}, o.tokens_restored);
+  visit(Field{"tokens_lost", "1", "gone for good"}, o.tokens_lost);
   visit(Field{"errno_value", "1", "why it failed"}, o.errno_value);
 }
 

@@ -33,16 +33,19 @@ constexpr std::string_view name(PoolKind kind) {
 /// measurements and are corrected by page map after each action.
 struct PoolView {
   PoolKind kind = PoolKind::kv;
-  std::uint64_t t_us = 0;              ///< when the engine published it
-  std::uint64_t reserved_bytes = 0;    ///< address space
-  std::uint64_t live_bytes = 0;        ///< holds data that is needed
-  std::uint64_t resident_bytes = 0;    ///< in memory
-  std::uint64_t releasable_bytes = 0;  ///< resident, not live: back without loss (rung 0)
-  std::uint64_t spillable_bytes = 0;   ///< live but idle: back by writing it to disk
-  std::uint64_t trimmable_bytes = 0;   ///< live, may be dropped for good under --trim
+  std::uint64_t t_us = 0;               ///< when the engine published it
+  std::uint64_t reserved_bytes = 0;     ///< address space
+  std::uint64_t live_bytes = 0;         ///< holds data that is needed, in memory
+  std::uint64_t resident_bytes = 0;     ///< in memory
+  std::uint64_t releasable_bytes = 0;   ///< resident, not live: back without loss (rung 0)
+  std::uint64_t spillable_bytes = 0;    ///< live but idle: back by writing it to disk
+  std::uint64_t trimmable_bytes = 0;    ///< live, may be taken out of the context under --trim
+  std::uint64_t compactable_bytes = 0;  ///< live and free share pages: back by packing what lives
+  std::uint64_t spilled_bytes = 0;      ///< on disk, not in memory: what a restore would bring back
+  std::uint64_t trimmed_bytes = 0;      ///< of these, out of a running context until they are back
   std::uint64_t waiting_bytes = 0;   ///< the least that lets work go on which the budget holds back
   std::uint64_t cells_total = 0;     ///< KV only
-  std::uint64_t cells_live = 0;      ///< KV only
+  std::uint64_t cells_live = 0;      ///< KV only; with those whose rows are on disk
   std::uint64_t bytes_per_cell = 0;  ///< KV only: one token over all layers, K and V
   std::uint64_t granule_bytes = 0;   ///< the least that can come back: one page a tensor
 
@@ -72,7 +75,11 @@ void visit_fields(Visitor&& visit, V& v)
   visit(Field{"resident_bytes", "bytes", "in memory"}, v.resident_bytes);
   visit(Field{"releasable_bytes", "bytes", "in memory without need"}, v.releasable_bytes);
   visit(Field{"spillable_bytes", "bytes", "idle, could go to disk"}, v.spillable_bytes);
-  visit(Field{"trimmable_bytes", "bytes", "could be dropped for good"}, v.trimmable_bytes);
+  visit(Field{"trimmable_bytes", "bytes", "could be taken out of the context"}, v.trimmable_bytes);
+  visit(Field{"compactable_bytes", "bytes", "could come back by packing cells"},
+        v.compactable_bytes);
+  visit(Field{"spilled_bytes", "bytes", "on disk, not in memory"}, v.spilled_bytes);
+  visit(Field{"trimmed_bytes", "bytes", "of these, out of a running context"}, v.trimmed_bytes);
   visit(Field{"waiting_bytes", "bytes", "wanted by work that the budget holds back"},
         v.waiting_bytes);
   visit(Field{"cells_total", "1", "KV cells"}, v.cells_total);
