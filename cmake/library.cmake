@@ -21,8 +21,8 @@ endfunction()
 
 # kvpsi_link_outside(<target> <folder> <scope>): the distribution's libraries a folder may use.
 function(kvpsi_link_outside target folder scope)
-  set(plain_folders base model policy evict govern)
-  if(folder STREQUAL "linux")
+  set(plain_folders base model policy evict)
+  if(folder MATCHES "^(govern|linux)$")
     target_link_libraries(${target} ${scope} Threads::Threads)
   elseif(NOT folder IN_LIST plain_folders)
     target_link_libraries(${target} ${scope} fmt::fmt kvpsi::json Threads::Threads)

@@ -93,7 +93,7 @@ struct SpillBlock {
 
 /// How the store stands. Totals count payload since it was opened.
 struct SpillUse {
-  std::uint64_t held_bytes = 0;    ///< payload that can be read back
+  std::uint64_t held_bytes = 0;    ///< payload not erased yet, lost blocks among it
   std::uint64_t budget_bytes = 0;  ///< most that held_bytes may become
   std::uint64_t written_bytes_total = 0;
   std::uint64_t read_bytes_total = 0;
@@ -101,8 +101,9 @@ struct SpillUse {
   std::uint64_t lost_blocks_total = 0;   ///< did not verify or could not be read
 };
 
-/// A place outside memory for bytes that must come back as they are. Any thread, several at once.
-/// What a crash leaves of it is nothing.
+/// A place outside memory for bytes that must come back as they are. Any thread, several at once;
+/// only write, read and return_space wait for the disk. What a crash leaves of it is nothing.
+/// Next hop: spill_worker.h, so that the engine need not wait either.
 class SpillStore {
  public:
   virtual ~SpillStore() = default;
@@ -112,19 +113,28 @@ class SpillStore {
   static constexpr std::uint64_t kAlignment = 4096;
 
   /// Writes buffer[0, bytes). The buffer starts on kAlignment and its size is a multiple of it and
-  /// at least `bytes`; what lies behind `bytes` is overwritten with zeros. Blocks until it is on
-  /// its way to disk, which may take seconds on a slow one. Errors: exhausted (budget, daily
-  /// budget, disk full; nothing is kept), io, invalid_argument (sizes).
+  /// at least `bytes`, which is not 0; from `bytes` up to the next multiple of kAlignment it is
+  /// overwritten with zeros. Blocks until the device has taken it, which may take seconds on a
+  /// slow one. Errors: exhausted (budget, daily budget, disk full), io, invalid_argument (sizes);
+  /// nothing is kept then.
   virtual Result<SpillBlock> write(const SpillIdentity& identity, std::span<std::byte> buffer,
                                    std::uint64_t bytes) = 0;
 
   /// Reads the block into buffer[0, block.bytes) and verifies it; the buffer as for write. On an
-  /// error the buffer's contents mean nothing and the block counts as lost. Errors: io, malformed
-  /// (it does not verify or the file has been cut), invalid_argument.
+  /// error the buffer's contents mean nothing and the block counts as lost; it is still to be
+  /// erased. Errors: io, malformed (it does not verify or the file has been cut), invalid_argument.
   virtual Result<void> read(const SpillBlock& block, std::span<std::byte> buffer) = 0;
 
-  /// Gives the block's space back, to the next block or to the disk.
+  /// Gives the block's space back, to the next block at once and to the disk with return_space().
+  /// Each block once. Never waits for the disk.
   virtual void erase(const SpillBlock& block) = 0;
+
+  /// Returns one piece of erased space to the disk, which may wait for it. True: there is more.
+  virtual bool return_space() { return false; }
+
+  /// How long a writer should still wait before its next write so that others get at the disk, in
+  /// microseconds; 0 = write now. Advice: write() does not wait for it, and reads need not heed it.
+  virtual std::uint64_t pause_us() { return 0; }
 
   /// Payload that fits now. 0 once the store has failed for good.
   virtual std::uint64_t room_bytes() = 0;
