@@ -97,6 +97,13 @@ void add_governor_options(CLI::App& app, RunOptions& options) {
                     "off: free pages stay (to compare trimming alone)");
   app.add_option("--journal", options.journal, "Record every turn of the governor (JSON lines)")
       ->type_name("FILE");
+  app.add_option("--phases", options.phases,
+                 "Tell when loading, prefill, decoding and rest begin (JSON lines)")
+      ->type_name("FILE");
+  add_number_option(app, "--linger-s", options.linger_s, 0, 3600,
+                    "After decoding, stay until trimmed context is back, this long at most");
+  add_number_option(app, "--rest-s", options.rest_s, 0, 3600,
+                    "After decoding, stay this long at least");
   app.add_option("--psi-own", options.psi_own, "Pressure file, FIFO or socket of the own group")
       ->type_name("PATH");
   app.add_option("--psi-parent", options.psi_parent, "The same of the parent group")
@@ -178,10 +185,15 @@ Result<void> complete_run_options(RunOptions& options) {
     if (!window) return window;
   }
   for (const std::string& read : {options.engine.model, options.prompt_file}) {
-    if (is_same_file(options.journal, read)) {
+    if (is_same_file(options.journal, read) || is_same_file(options.phases, read)) {
       return fail(ErrorCode::invalid_argument,
-                  "--journal would overwrite what this run reads; name another file", read);
+                  "--journal or --phases would overwrite what this run reads; name another file",
+                  read);
     }
+  }
+  if (is_same_file(options.journal, options.phases)) {
+    return fail(ErrorCode::invalid_argument, "--journal and --phases are the same file",
+                options.phases);
   }
   return check_governor_options(options);
 }

@@ -36,7 +36,10 @@ struct RunOptions {
   std::uint64_t kv_min_bytes = 0;
   std::uint64_t kv_max_bytes = 0;
   std::uint64_t kv_soft_max_bytes = 0;  ///< 0 = no goal
+  double linger_s = 0;  ///< after decoding, wait this long at most until trimmed context is back
+  double rest_s = 0;    ///< after decoding, wait this long at least
   std::string journal;
+  std::string phases;
   std::string psi_own;
   std::string psi_parent;
   std::string psi_system;

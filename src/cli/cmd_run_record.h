@@ -65,7 +65,9 @@ struct RunRecord {
   std::uint64_t load_cpu_us = 0;
   Generation generation;
   std::optional<OwnPsi> own_psi;
-  ContextMemory context;
+  ContextMemory at_decode_end;  ///< before the rest and all that comes later
+  std::uint64_t rest_us = 0;    ///< from the last token to the later turns or the end
+  ContextMemory context;        ///< at the end
   OwnMemory memory;
   std::uint64_t hwm_after_load_bytes = 0;
   WeightBytes weights;

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/bytes.h"
@@ -42,6 +44,7 @@ class SpeedMeter {
 }  // namespace
 
 Result<void> RunSession::load() {
+  phases_.enter(RunPhase::load);
   record_.start_us = monotonic_us();
   const std::uint64_t cpu_start_us = process_cpu_us();
   EngineOptions engine = options_.engine;
@@ -187,9 +190,13 @@ void RunSession::follow_generation(GenerateOptions& generate, std::uint32_t prom
 Result<void> RunSession::generate() {
   GenerateOptions generate = options_.generate;
   follow_generation(generate, static_cast<std::uint32_t>(prompt_.size()));
+  phases_.enter(RunPhase::prefill);
   const auto prefill_start = psi_.read();
   std::optional<PsiTotals> decode_start;
-  generate.on_decode_start = [this, &decode_start] { decode_start = psi_.read(); };
+  generate.on_decode_start = [this, &decode_start] {
+    phases_.enter(RunPhase::decode);
+    decode_start = psi_.read();
+  };
   auto made = engine_->generate(prompt_, generate, governed_.get(), signals_.stop_flag());
   const auto decode_end = psi_.read();
   screen_.end_text();
@@ -201,7 +208,27 @@ Result<void> RunSession::generate() {
   return {};
 }
 
+bool RunSession::is_rest_over(std::uint64_t waited_us) {
+  if (signals_.stop_flag().load()) return true;
+  const double waited_s = static_cast<double>(waited_us) / 1e6;
+  if (waited_s < options_.rest_s) return false;
+  return waited_s >= options_.linger_s || governed_->measure().kv_trimmed_bytes == 0;
+}
+
+/// The engine is idle meanwhile, and the governor goes on.
+void RunSession::rest() {
+  record_.at_decode_end = governed_->measure();
+  phases_.enter(RunPhase::rest);
+  constexpr auto kLook = std::chrono::milliseconds(100);
+  const std::uint64_t begin_us = monotonic_us();
+  while (!is_rest_over(record_.rest_us)) {
+    std::this_thread::sleep_for(kLook);
+    record_.rest_us = monotonic_us() - begin_us;
+  }
+}
+
 void RunSession::finish() {
+  phases_.enter(RunPhase::end);
   status_.reset();
   signals_.set_governor(nullptr);
   if (governor_ != nullptr) {
@@ -215,6 +242,9 @@ void RunSession::finish() {
 }
 
 Result<RunRecord> RunSession::run() {
+  if (auto opened = phases_.open(options_.phases); !opened) {
+    return std::unexpected(opened.error());
+  }
   if (options_.is_watching()) {
     auto opened = RunGovernor::open(options_);
     if (!opened) return std::unexpected(opened.error());
@@ -227,6 +257,7 @@ Result<RunRecord> RunSession::run() {
   start_status_server();
   print_banner();
   done = generate();
+  if (done) rest();
   finish();
   if (!done) return std::unexpected(done.error());
   return std::move(record_);

@@ -11,6 +11,7 @@
 
 #include "cli/cmd_run_governor.h"
 #include "cli/cmd_run_options.h"
+#include "cli/cmd_run_phases.h"
 #include "cli/cmd_run_psi.h"
 #include "cli/cmd_run_record.h"
 #include "cli/cmd_run_screen.h"
@@ -37,6 +38,8 @@ class RunSession {
   void start_status_server();
   void print_banner();
   Result<void> generate();
+  void rest();
+  bool is_rest_over(std::uint64_t waited_us);
   void follow_generation(GenerateOptions& generate, std::uint32_t prompt_tokens);
   void finish();
   std::string make_status() const;
@@ -46,6 +49,7 @@ class RunSession {
   RunScreen& screen_;
   RunSignals& signals_;
   OwnPsiReader psi_;
+  PhaseLog phases_;
   RunRecord record_;
   std::vector<Token> prompt_;
   std::unique_ptr<Engine> engine_;

@@ -80,6 +80,26 @@ Json governor_json(const RunRecord& record) {
           {"cpu_us", governor.cpu_us}};
 }
 
+/// What became of the context: what was taken out of it, what of that is back, what is gone.
+Json context_json(const ContextMemory& context) {
+  return {{"tokens_trimmed", context.tokens_trimmed},
+          {"tokens_restored", context.tokens_restored},
+          {"tokens_reevaluated", context.tokens_reevaluated},
+          {"tokens_lost", context.tokens_lost},
+          {"spilled_bytes", context.bytes_spilled},
+          {"restored_bytes", context.bytes_restored},
+          {"restore_us", context.restore_us},
+          {"reduced_context_s", static_cast<double>(context.reduced_context_us) / 1e6}};
+}
+
+Json kv_json(const ContextMemory& context) {
+  return {
+      {"reserved_bytes", context.kv_reserved_bytes}, {"live_bytes", context.kv_live_bytes},
+      {"resident_bytes", context.kv_resident_bytes}, {"spilled_bytes", context.kv_spilled_bytes},
+      {"trimmed_bytes", context.kv_trimmed_bytes},   {"tokens_final", context.kv_cells_live},
+      {"bytes_per_cell", context.kv_bytes_per_cell}};
+}
+
 Json head_json(const RunRecord& record) {
   const Generation& made = record.generation;
   return {{"schema", "kvpsi.run/1"},
@@ -111,11 +131,11 @@ std::string summary_json(const RunRecord& record) {
   Json summary = head_json(record);
   summary["timing"] = timing_json(record);
   summary["token_t_us"] = record.generation.token_t_us;
-  summary["kv"] = {{"reserved_bytes", context.kv_reserved_bytes},
-                   {"live_bytes", context.kv_live_bytes},
-                   {"resident_bytes", context.kv_resident_bytes},
-                   {"tokens_final", context.kv_cells_live},
-                   {"bytes_per_cell", context.kv_bytes_per_cell}};
+  summary["kv"] = kv_json(context);
+  summary["context"] = context_json(context);
+  summary["decode_end"] = {{"kv", kv_json(record.at_decode_end)},
+                           {"context", context_json(record.at_decode_end)},
+                           {"rest_s", static_cast<double>(record.rest_us) / 1e6}};
   summary["scratch"] = {{"reserved_bytes", context.scratch_reserved_bytes},
                         {"resident_bytes", context.scratch_resident_bytes}};
   summary["memory"] = memory_json(record);

@@ -80,9 +80,20 @@ struct ContextMemory {
   std::uint64_t kv_bytes_per_cell = 0;
   std::uint64_t scratch_reserved_bytes = 0;
   std::uint64_t scratch_resident_bytes = 0;
-  std::uint64_t prunes = 0;  ///< trims that dropped anything
+  std::uint64_t kv_spilled_bytes = 0;  ///< on disk, not in memory
+  std::uint64_t kv_trimmed_bytes = 0;  ///< of these, out of a running context until they are back
+  std::uint64_t prunes = 0;            ///< trims that took anything out
+  /// Tokens taken out of a running context since attach. Each of them is back (restored: its rows
+  /// were read back; reevaluated: computed anew), lost for good, or still out.
   std::uint64_t tokens_trimmed = 0;
-  std::uint64_t kv_bytes_released = 0;  ///< measured, since attach
+  std::uint64_t tokens_restored = 0;
+  std::uint64_t tokens_reevaluated = 0;
+  std::uint64_t tokens_lost = 0;
+  std::uint64_t bytes_spilled = 0;       ///< written to the spill file since attach
+  std::uint64_t bytes_restored = 0;      ///< read back since attach
+  std::uint64_t restore_us = 0;          ///< time spent on reading back
+  std::uint64_t reduced_context_us = 0;  ///< time during which a token was out, since attach
+  std::uint64_t kv_bytes_released = 0;   ///< measured, since attach
   std::uint64_t scratch_bytes_released = 0;
   std::uint64_t heap_bytes_released = 0;
   std::uint64_t release_us = 0;        ///< time spent on giving memory back

@@ -195,6 +195,7 @@ ContextMemory GovernedState::measure() {
   }
   out.prunes = counters_.prunes;
   out.tokens_trimmed = counters_.tokens_trimmed;
+  out.tokens_lost = out.tokens_trimmed;  // nothing is spilled: a trim is final
   out.kv_bytes_released = counters_.kv_bytes_released;
   out.scratch_bytes_released = counters_.scratch_bytes_released;
   out.heap_bytes_released = counters_.heap_bytes_released;

@@ -28,7 +28,7 @@ RUN      $KVPSI run -m $MODEL -p Once -n 8 -t 1 -c 1024 --ignore-eos --json -q >
 RUN      python3 - <<'PY'
 RUN      import json
 RUN      s = json.load(open("summary.json"))
-RUN      keys = {"schema","exit","stop_reason","model","model_bytes","n_ctx","n_batch","threads","seed","prompt_tokens","decoded","text","timing","token_t_us","kv","scratch","memory","own_psi","cpu_us","governor","ungoverned","self_check"}
+RUN      keys = {"schema","exit","stop_reason","model","model_bytes","n_ctx","n_batch","threads","seed","prompt_tokens","decoded","text","timing","token_t_us","kv","context","decode_end","scratch","memory","own_psi","cpu_us","governor","ungoverned","self_check"}
 RUN      assert set(s) == keys, set(s) ^ keys
 RUN      assert s["schema"] == "kvpsi.run/1" and s["stop_reason"] == "length" and s["exit"] == "ok"
 RUN      assert s["decoded"] == 8 == len(s["token_t_us"]) and s["n_ctx"] == 1024
@@ -39,12 +39,33 @@ RUN      kv = s["kv"]
 RUN      assert kv["tokens_final"] == s["prompt_tokens"] + 7, kv
 RUN      assert kv["live_bytes"] == kv["tokens_final"] * kv["bytes_per_cell"], kv
 RUN      assert kv["reserved_bytes"] >= 1024 * kv["bytes_per_cell"] > 0
+RUN      account = {"tokens_trimmed","tokens_restored","tokens_reevaluated","tokens_lost","spilled_bytes","restored_bytes","restore_us","reduced_context_s"}
+RUN      assert set(s["context"]) == account and not any(s["context"].values()), s["context"]
+RUN      assert s["decode_end"]["kv"] == kv and s["decode_end"]["context"] == s["context"], s["decode_end"]
 RUN      assert s["self_check"]["ok"] and s["self_check"]["bytes_returned"] > 0
 RUN      assert s["memory"]["weights_file_bytes"] > 50 << 20
 RUN      assert s["governor"]["enabled"] and s["governor"]["ticks"] >= 1 and s["governor"]["tokens_trimmed"] == 0
 RUN      print("all members")
 RUN      PY
 EXPECT   all members
+
+NAME     phases are told as they begin, and the run rests where that is asked
+REQUIRES model llama
+RUN      $KVPSI run -m $MODEL -p Once -n 4 -t 1 -c 512 --rest-s 0.4 --phases p.jsonl --json -q >s.json || exit 9
+RUN      python3 - <<'PY'
+RUN      import json
+RUN      lines = [json.loads(line) for line in open("p.jsonl")]
+RUN      times = [line["t_us"] for line in lines]
+RUN      assert times == sorted(times), times
+RUN      print(*(line["phase"] for line in lines), json.load(open("s.json"))["decode_end"]["rest_s"] >= 0.4)
+RUN      PY
+EXPECT   load prefill decode rest end True
+
+NAME     phases may not overwrite the journal
+REQUIRES model llama
+RUN      $KVPSI run -m $MODEL -p Once --journal j --phases ./j
+EXPECT   ./j: --journal and --phases are the same file
+EXIT     2
 
 NAME     the banner says where pressure comes from and that pages come back
 REQUIRES model llama

@@ -14,6 +14,7 @@
 #include "bench/out_dir.h"
 #include "bench/page_cache.h"
 #include "bench/prompt_text.h"
+#include "bench/run_phase.h"
 #include "bench/sha256.h"
 
 namespace kvpsi {
@@ -157,6 +158,16 @@ TEST(EngineSummary, CutAnywhereIsRefused) {
     EXPECT_EQ(summary.error().code, ErrorCode::malformed);
   }
   EXPECT_FALSE(parse_engine_summary(R"({"schema":"kvpsi.press/1"})"));
+}
+
+TEST(RunPhase, IsSeenOnceItsLineIsWhole) {
+  const std::string text = format_phase(1, RunPhase::decode) + format_phase(2, RunPhase::rest);
+  EXPECT_EQ(text, "{\"t_us\":1,\"phase\":\"decode\"}\n{\"t_us\":2,\"phase\":\"rest\"}\n");
+  EXPECT_TRUE(has_begun(text, RunPhase::decode));
+  EXPECT_TRUE(has_begun(text, RunPhase::rest));
+  EXPECT_FALSE(has_begun(text, RunPhase::then));
+  EXPECT_FALSE(has_begun(text.substr(0, text.size() - 1), RunPhase::rest));
+  EXPECT_FALSE(has_begun("", RunPhase::load));
 }
 
 }  // namespace
