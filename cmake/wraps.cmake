@@ -21,8 +21,16 @@ set(KVPSI_WRAPPED_FUNCTIONS
     llama_memory_seq_keep
     llama_memory_seq_rm
     llama_process
+    llama_state_get_data
+    llama_state_get_size
     llama_state_load_file
+    llama_state_save_file
+    llama_state_seq_get_data
+    llama_state_seq_get_data_ext
+    llama_state_seq_get_size
+    llama_state_seq_get_size_ext
     llama_state_seq_load_file
+    llama_state_seq_save_file
     llama_state_seq_set_data
     llama_state_seq_set_data_ext
     llama_state_set_data)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What was given back since a context was attached. Written by whichever thread acts, read by any.
+// What was given back, and taken again, since a context was attached. Written by whichever thread
+// acts, read by any.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,13 @@ namespace kvpsi {
 struct Counters {
   std::atomic<std::uint64_t> prunes{0};
   std::atomic<std::uint64_t> tokens_trimmed{0};
+  std::atomic<std::uint64_t> tokens_restored{0};
+  std::atomic<std::uint64_t> tokens_reevaluated{0};
+  std::atomic<std::uint64_t> tokens_lost{0};
+  std::atomic<std::uint64_t> bytes_spilled{0};
+  std::atomic<std::uint64_t> bytes_restored{0};
+  std::atomic<std::uint64_t> restore_us{0};
+  std::atomic<std::uint64_t> reduced_context_us{0};
   std::atomic<std::uint64_t> kv_bytes_released{0};
   std::atomic<std::uint64_t> scratch_bytes_released{0};
   std::atomic<std::uint64_t> heap_bytes_released{0};

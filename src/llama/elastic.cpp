@@ -43,6 +43,8 @@ std::span<const std::string> GovernedContext::ungoverned() const { return state_
 SelfCheck GovernedContext::self_check() { return state_->self_check(); }
 WeightBytes GovernedContext::weights() const { return state_->weights(); }
 ContextMemory GovernedContext::measure() { return state_->measure(); }
+void GovernedContext::pin(std::int32_t sequence, bool pinned) { state_->pin(sequence, pinned); }
+std::vector<std::string> GovernedContext::take_losses() { return state_->take_losses(); }
 std::uint64_t GovernedContext::kv_cells_left() { return state_->kv_cells_left(); }
 std::uint64_t GovernedContext::make_room(std::uint32_t cells) { return state_->make_room(cells); }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Start here for what kvpsi does to llama.cpp: the public face of this folder. The program calls
-// llama.cpp as ever; link-time wraps (wraps.cpp, listed in cmake/wraps.cmake) keep unused KV memory
-// uncommitted and give the governor its safe points. Order of calls: set_elastic, load the model,
-// create the context, GovernedContext::attach, decode.
-// Next hops: governed_state.h (who may do what, when), kv_pool.h, scratch_pool.h.
+// llama.cpp as ever; link-time wraps (wraps_*.cpp, listed in cmake/wraps.cmake) keep unused KV
+// memory uncommitted and give the governor its safe points. Order of calls: set_elastic, load the
+// model, create the context, GovernedContext::attach, decode. Next hops: governed_state.h (who may
+// do what, when), kv_pool.h, scratch_pool.h.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "govern/ports.h"
@@ -29,8 +30,12 @@ namespace kvpsi {
 void set_elastic(bool on);
 bool is_elastic();
 
-/// May context be dropped for good?
-enum class TrimMode : std::uint8_t { off, eager };
+/// May tokens be taken out of a running context?
+enum class TrimMode : std::uint8_t {
+  off,          ///< never
+  last_resort,  ///< for need alone, and only where their rows can go to a file and return
+  eager,        ///< also to make room for new work, and for good where there is no file
+};
 
 struct GovernOptions {
   TrimMode trim = TrimMode::off;
@@ -44,6 +49,10 @@ struct GovernOptions {
   /// unguarded cannot promise that.
   bool trim_at_rest = false;
   bool release = true;  ///< false: never hand pages back (trim is seq_rm alone)
+  /// Where rows go; must outlive the context. Null: nothing is spilled, and a trim is final.
+  SpillStore* spill = nullptr;
+  /// A sequence that no decode has touched for this long may be paged out.
+  std::uint64_t spill_idle_us = 1'000'000;
 };
 
 /// Whether pages of the real KV buffer come back. `what` is one clause for people.
@@ -66,7 +75,7 @@ struct WrapCount {
   std::string_view function;
   std::uint64_t calls = 0;
 };
-inline constexpr std::size_t kWrapCount = 21;
+inline constexpr std::size_t kWrapCount = 29;
 /// All wraps in the order of cmake/wraps.cmake. Any thread.
 std::array<WrapCount, kWrapCount> wraps_fired();
 
@@ -137,6 +146,12 @@ class GovernedContext {
   /// Cells that still fit below both n_ctx and kv_max_bytes. Inference thread. UINT64_MAX when
   /// there is no KV pool.
   std::uint64_t kv_cells_left();
+
+  /// A pinned sequence is never paged out. Inference thread.
+  void pin(std::int32_t sequence, bool pinned);
+
+  /// What was lost for good since the last call, a clause each. Inference thread, between decodes.
+  std::vector<std::string> take_losses();
 
   /// Trims, where the options allow it, until `cells` more fit below kv_max_bytes and n_ctx.
   /// Inference thread, between decodes. Returns the tokens dropped; ask kv_cells_left() afterwards.

@@ -54,7 +54,8 @@ class GatedPool : public MemoryPool {
  protected:
   // All with the engine's mutex held.
   virtual PoolView look() = 0;
-  virtual Outcome perform(const Action& action) = 0;
+  /// `so_far`: what earlier safe points did for the same request (bytes, tokens, time).
+  virtual Outcome perform(const Action& action, Moment moment, const Outcome& so_far) = 0;
   /// May this verb be carried out at this moment at all?
   virtual bool is_allowed(Verb verb, Moment moment) const = 0;
   /// 0, or the errno that says why the pool will never do it (ENOTSUP, EPERM).
@@ -63,17 +64,16 @@ class GatedPool : public MemoryPool {
  private:
   struct Request {
     Action action;
-    std::uint64_t bytes_released = 0;  ///< so far, by earlier safe points
-    std::uint64_t tokens_trimmed = 0;
-    std::uint64_t duration_us = 0;
+    Outcome so_far;  ///< sums over earlier safe points
 
     bool operator==(const Request&) const = default;
   };
 
-  Outcome run(const Action& action);
+  Outcome run(const Action& action, Moment moment, const Outcome& so_far);
   Outcome enqueue(const Action& action);
   bool serve_one(Moment moment);
-  void end_request(std::size_t index, const Request& request, Outcome outcome);
+  bool is_overruled(std::size_t index) const;
+  void end_request(std::size_t index, const Request& request, const Outcome& outcome);
 
   const PoolKind kind_;
   EngineGate& gate_;

@@ -14,6 +14,7 @@
 #include "ggml-backend.h"
 #include "linux/pages.h"
 #include "llama-context.h"
+#include "llama-kv-cache-iswa.h"
 #include "llama-kv-cache.h"
 #include "llama-memory.h"
 #include "llama-model.h"
@@ -36,6 +37,18 @@ std::string class_name(const llama_memory_i& memory) {
   std::string out = text != nullptr ? text : typeid(memory).name();
   std::free(text);
   return out;
+}
+
+/// The caches of the kinds that are known from the inside; others would be guesses.
+std::vector<const llama_kv_cache*> find_caches(const llama_memory_i& memory) {
+  if (typeid(memory) == typeid(llama_kv_cache)) {
+    return {&dynamic_cast<const llama_kv_cache&>(memory)};
+  }
+  if (typeid(memory) == typeid(llama_kv_cache_iswa)) {
+    const auto& both = dynamic_cast<const llama_kv_cache_iswa&>(memory);
+    return {both.get_base(), both.get_swa()};
+  }
+  return {};
 }
 
 bool runs_on_cpu_only(const llama_context& context) {
@@ -86,22 +99,38 @@ GovernedState::GovernedState(llama_model* model, llama_context* context,
 
 GovernedState::~GovernedState() { detach(); }
 
+/// Null, with the reason among the ungoverned, where the pages of this cache cannot be had.
+std::unique_ptr<KvPart> GovernedState::set_up_part(const llama_kv_cache& cache,
+                                                   const llama_model& model) {
+  KvLayout layout = read_kv_layout(cache, model);
+  for (std::string& problem : layout.problems) ungoverned_.push_back(std::move(problem));
+  if (layout.layouts.empty()) return nullptr;
+  const std::uintptr_t base = layout.buffers.front().begin;
+  if (is_cache_attached(base - base % page_bytes())) {
+    ungoverned_.push_back("KV cache is shared with another context, which governs it");
+    return nullptr;
+  }
+  return std::make_unique<KvPart>(cache, std::move(layout), elastic_, elastic_ && options_.release,
+                                  counters_);
+}
+
 void GovernedState::set_up_kv(const llama_model& model) {
-  if (typeid(*memory_) != typeid(llama_kv_cache)) {
+  const std::vector<const llama_kv_cache*> caches = find_caches(*memory_);
+  if (caches.empty()) {
     ungoverned_.push_back("context memory of kind " + class_name(*memory_) +
                           " is not supported yet: scratch and heap only");
     return;
   }
-  const auto& cache = dynamic_cast<const llama_kv_cache&>(*memory_);
-  KvLayout layout = read_kv_layout(cache, model);
-  for (std::string& problem : layout.problems) ungoverned_.push_back(std::move(problem));
-  if (layout.layouts.empty()) return;
-  const std::uintptr_t base = layout.buffers.front().begin;
-  if (is_cache_attached(base - base % page_bytes())) {
-    ungoverned_.push_back("KV cache is shared with another context, which governs it");
-    return;
+  std::vector<std::unique_ptr<KvPart>> parts;
+  for (const llama_kv_cache* const cache : caches) {
+    std::unique_ptr<KvPart> part = set_up_part(*cache, model);
+    if (part == nullptr) return;  // all or none: a sequence has rows in each of them
+    parts.push_back(std::move(part));
   }
-  pools_.push_back(&kv_.emplace(gate_, cache, memory_, layout, options_, elastic_, counters_));
+  if (parts.size() > 1 && options_.trim != TrimMode::off) {
+    ungoverned_.push_back("a cache with a sliding window is released and spilled, never trimmed");
+  }
+  pools_.push_back(&kv_.emplace(gate_, context_, std::move(parts), options_, elastic_, counters_));
   if (const int error = kv_->probe(); error != 0) {
     ungoverned_.push_back("KV pages do not come back: " +
                           (error == EINVAL ? std::string("they are locked in memory (mlock)")
@@ -136,24 +165,19 @@ void GovernedState::check_wraps() {
   }
 }
 
-void GovernedState::before_decode() {
-  if (kv_) kv_->serve(Moment::before_decode);
+void GovernedState::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
+  if (kv_) kv_->before_decode(seqs, tokens);
   if (scratch_) scratch_->serve(Moment::before_decode);
 }
 
 void GovernedState::before_graph(bool is_decode) {
-  if (!kv_) return;
-  if (is_decode) kv_->before_graph();
-  kv_->serve(Moment::in_decode);
+  if (kv_ && is_decode) kv_->before_graph();
 }
 
 void GovernedState::after_decode(std::int32_t result, std::uint64_t tokens) {
   // Whoever reads the logits synchronises anyway; with the CPU alone nothing is left to wait for.
   if (cpu_only_) llama_synchronize(context_);
-  if (kv_) {
-    if (result != 0) kv_->on_decode_failed();
-    kv_->serve(Moment::after_decode);
-  }
+  if (kv_) kv_->after_decode(result != 0);
   if (scratch_) {
     scratch_->on_decoded(tokens);
     scratch_->serve(Moment::after_decode);
@@ -195,7 +219,13 @@ ContextMemory GovernedState::measure() {
   }
   out.prunes = counters_.prunes;
   out.tokens_trimmed = counters_.tokens_trimmed;
-  out.tokens_lost = out.tokens_trimmed;  // nothing is spilled: a trim is final
+  out.tokens_restored = counters_.tokens_restored;
+  out.tokens_reevaluated = counters_.tokens_reevaluated;
+  out.tokens_lost = counters_.tokens_lost;
+  out.bytes_spilled = counters_.bytes_spilled;
+  out.bytes_restored = counters_.bytes_restored;
+  out.restore_us = counters_.restore_us;
+  out.reduced_context_us = counters_.reduced_context_us;
   out.kv_bytes_released = counters_.kv_bytes_released;
   out.scratch_bytes_released = counters_.scratch_bytes_released;
   out.heap_bytes_released = counters_.heap_bytes_released;
@@ -214,7 +244,19 @@ std::uint64_t GovernedState::make_room(std::uint32_t cells) {
   const std::lock_guard lock(gate_.mutex);
   if (!gate_.attached || !kv_) return 0;
   const std::uint64_t left = kv_->cells_left();
-  return left >= cells ? 0 : kv_->trim_cells(cells - left).tokens_trimmed;
+  return left >= cells ? 0 : kv_->trim_cells(cells - left);
+}
+
+void GovernedState::pin(std::int32_t sequence, bool pinned) {
+  const std::lock_guard lock(gate_.mutex);
+  if (gate_.attached && kv_ && sequence >= 0 && sequence < LLAMA_MAX_SEQ) {
+    kv_->pin(sequence, pinned);
+  }
+}
+
+std::vector<std::string> GovernedState::take_losses() {
+  const std::lock_guard lock(gate_.mutex);
+  return kv_ ? kv_->take_losses() : std::vector<std::string>();
 }
 
 }  // namespace kvpsi

@@ -3,9 +3,10 @@
 // point. The wraps call in here. Who may do what, when:
 //   release of free KV pages   any safe point, or any thread while no decode runs
 //   release of scratch         not inside a decode
-//   trim                       inference thread, inside the decode call, before the real one; any
+//   page-out of idle rows      not inside a decode
+//   trim, compact, restore     inference thread, inside the decode call, before the real one; any
 //                              thread while no decode runs, where the host allows it
-// Next hops: wraps.cpp (callers), gated_pool.h (requests of the governor).
+// Next hops: wraps_decode.cpp (callers), gated_pool.h (requests of the governor).
 #pragma once
 
 #include <cstdint>
@@ -37,7 +38,7 @@ class GovernedState {
   std::mutex& engine() { return gate_.mutex; }
 
   // Inside a decode or encode call; engine's mutex held.
-  void before_decode();
+  void before_decode(const SeqSet& seqs, std::uint32_t tokens);
   void before_graph(bool is_decode);
   void after_decode(std::int32_t result, std::uint64_t tokens);
 
@@ -59,10 +60,13 @@ class GovernedState {
   ContextMemory measure();
   std::uint64_t kv_cells_left();
   std::uint64_t make_room(std::uint32_t cells);
+  void pin(std::int32_t sequence, bool pinned);
+  std::vector<std::string> take_losses();
 
  private:
   GovernedState(llama_model* model, llama_context* context, const GovernOptions& options);
   void set_up_kv(const llama_model& model);
+  std::unique_ptr<KvPart> set_up_part(const llama_kv_cache& cache, const llama_model& model);
   void set_up_scratch();
   void check_wraps();
   void publish_if_due();

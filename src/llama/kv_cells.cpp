@@ -16,6 +16,7 @@ KvCells::KvCells(const llama_kv_cache& cache)
       streams_(cache.get_n_stream()),
       words_((cells_ + 63) / 64),
       touched_(std::size_t{words_} * streams_),
+      out_(touched_.size()),
       runs_(streams_),
       spans_(streams_) {}
 
@@ -23,9 +24,9 @@ void KvCells::note_live() {
   for (std::uint32_t s = 0; s < streams_; ++s) {
     const llama_kv_cells& cells = cache_.get_cells(static_cast<llama_seq_id>(s));
     const std::uint32_t end = cells.used_max_p1();
-    std::uint64_t* const words = &touched_[std::size_t{s} * words_];
     for (std::uint32_t i = 0; i < end; ++i) {
-      words[i / 64] |= std::uint64_t{!cells.is_empty(i)} << (i % 64);
+      const std::size_t word = word_of(s, i);
+      touched_[word] |= (std::uint64_t{!cells.is_empty(i)} << (i % 64)) & ~out_[word];
     }
   }
 }
@@ -45,12 +46,38 @@ void KvCells::forget_free() {
   note_live();
 }
 
-std::uint64_t KvCells::live() const {
-  std::uint64_t live = 0;
+void KvCells::set_out(std::uint32_t stream, std::uint32_t cell, bool out) {
+  std::uint64_t& word = out_[word_of(stream, cell)];
+  const std::uint64_t bit = std::uint64_t{1} << (cell % 64);
+  if (((word & bit) != 0) == out) return;
+  word ^= bit;
+  out ? ++out_count_ : --out_count_;
+}
+
+std::uint64_t KvCells::used() const {
+  std::uint64_t used = 0;
   for (std::uint32_t s = 0; s < streams_; ++s) {
-    live += cache_.get_cells(static_cast<llama_seq_id>(s)).get_used();
+    used += cache_.get_cells(static_cast<llama_seq_id>(s)).get_used();
   }
-  return live;
+  return used;
+}
+
+std::uint64_t KvCells::fragmented(std::uint32_t page_cells) const {
+  std::uint64_t cells_in_short_runs = 0;
+  for (std::uint32_t s = 0; s < streams_; ++s) {
+    const llama_kv_cells& cells = cache_.get_cells(static_cast<llama_seq_id>(s));
+    const std::uint32_t end = cells.used_max_p1();
+    std::uint32_t run = 0;
+    for (std::uint32_t i = 0; i < end; ++i) {
+      if (cells.is_empty(i) || is_out(s, i)) {
+        ++run;
+        continue;
+      }
+      cells_in_short_runs += std::min(run, page_cells);
+      run = 0;
+    }
+  }
+  return cells_in_short_runs;
 }
 
 std::uint64_t KvCells::touched() const {
@@ -96,7 +123,7 @@ void KvCells::collect(std::uint32_t stream, std::span<const CellRun> windows) {
     const std::uint32_t end = std::min(window.end, used);
     std::uint32_t begin = window.begin;
     for (std::uint32_t i = window.begin; i < end; ++i) {
-      if (cells.is_empty(i)) continue;
+      if (cells.is_empty(i) || is_out(stream, i)) continue;
       add(begin, i);
       begin = i + 1;
     }

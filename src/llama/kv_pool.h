@@ -1,92 +1,110 @@
 // SPDX-License-Identifier: MIT
-// KvPool: the KV cache as memory that can be given back. Releases the pages of free cells
-// (lossless, at any safe point) and, where allowed, trims sequences before a decode (final).
-// Everything but the constructor runs with the engine's mutex held.
-// Next hops: kv_cells.h (what is free), base/page_map.h (which pages), trim.h (what to drop).
+// KvPool: the KV cache as memory that can be given back and taken again: pages of free cells are
+// released, idle rows paged out, cells packed, tokens trimmed, and what lies in the spill file is
+// restored. Everything but the constructor runs with the engine's mutex held.
+// Next hops: kv_part.h (pages), kv_spill.h (rows and the file), kv_compact.h, trim.h (what to
+// take out), kv_pool_gap.cpp (what must be back before the host may go on).
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <memory>
+#include <string>
+#include <vector>
 
-#include "base/page_map.h"
 #include "evict/sinks_window.h"
 #include "llama.h"
 #include "llama/counters.h"
 #include "llama/elastic.h"
 #include "llama/gated_pool.h"
-#include "llama/kv_cells.h"
-#include "llama/kv_layout.h"
-
-class llama_kv_cache;
+#include "llama/kv_part.h"
+#include "llama/kv_spill.h"
 
 namespace kvpsi {
 
 class KvPool final : public GatedPool {
  public:
-  /// `layout.layouts` must not be empty. With `elastic` off the buffer counts as resident and pages
-  /// are never released.
-  KvPool(EngineGate& gate, const llama_kv_cache& cache, llama_memory_t memory,
-         const KvLayout& layout, const GovernOptions& options, bool elastic, Counters& counters);
+  /// `parts` must not be empty; trimming needs exactly one. With `elastic` off pages are never
+  /// released.
+  KvPool(EngineGate& gate, llama_context* context, std::vector<std::unique_ptr<KvPart>> parts,
+         const GovernOptions& options, bool elastic, Counters& counters);
   ~KvPool() override;
 
-  // Doorbells. Engine's mutex held.
-  void before_cells_change() { cells_.note_live(); }
-  void on_positions_shifted() { written_everywhere(); }
-  void on_stream_copy_asked() { copy_pending_ = cache_streams_ > 1; }
-  void on_cleared();
+  // Around a decode of these sequences. Inference thread.
+  void before_decode(const SeqSet& seqs, std::uint32_t tokens);
   /// The first graph of a decode is about to run: llama.cpp has carried out pending copies.
   void before_graph();
-  void on_decode_failed() { written_everywhere(); }
+  void after_decode(bool failed);
+
+  // Around everything else that changes or reads cells. The host's thread, no decode running.
+  // Negative sequence: every one. What the call needs is in memory when `before` returns.
+  void before_change();
+  void after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1);
+  void before_seq_cp(llama_seq_id from, llama_seq_id to);
+  void after_seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llama_pos p1);
+  void after_seq_keep(llama_seq_id seq);
+  void before_shift(llama_seq_id seq);
+  void after_shift();
+  void after_clear(bool data);
+  void before_state_read(llama_seq_id seq);
+  void before_state_write(llama_seq_id seq);
+  void after_state_write(llama_seq_id seq, bool done);
+
   /// The context is gone: forget the pages.
   void let_go();
 
-  /// Trims at least `wanted` cells if the options allow it. Inference thread, no decode running.
-  Outcome trim_cells(std::uint64_t wanted);
+  /// Takes at least `wanted` tokens out of the context if the options allow it, waiting for the
+  /// disk where their rows must go there first. Inference thread, no decode running.
+  std::uint64_t trim_cells(std::uint64_t wanted);
 
   std::uint64_t cells_left() const;
-  /// 0, or the errno with which the kernel refuses to take a free page back (EINVAL: mlocked).
+  void pin(llama_seq_id seq, bool pinned);
   int probe();
   SelfCheck self_check();
   /// Fills in the KV part by page map.
   void measure(ContextMemory& out);
-  std::uint64_t base_address() const { return map_.whole_pages().front().begin; }
+  std::uint64_t base_address() const { return parts_.front()->base_address(); }
+  /// What was lost for good since the last call, a clause each.
+  std::vector<std::string> take_losses();
 
  protected:
   PoolView look() override;
-  Outcome perform(const Action& action) override;
+  Outcome perform(const Action& action, Moment moment, const Outcome& so_far) override;
   bool is_allowed(Verb verb, Moment moment) const override;
   int refusal(Verb verb) const override;
 
  private:
   Outcome release(std::uint64_t budget_us);
-  Outcome trim(const Action& action);
-  Outcome release_from(std::span<const PageRange> ranges, std::uint64_t budget_us);
-  void end_release_pass();
+  Outcome spill(const Action& action, const Outcome& so_far);
+  Outcome compact_cells(std::uint64_t deadline_us);
+  Outcome restore(const Action& action, Moment moment, const Outcome& so_far);
+  Outcome trim(const Action& action, const Outcome& so_far);
+  std::uint64_t drop_for_good(std::uint64_t wanted);
+  void pack_if_wanted(std::uint64_t budget_us);
   SinksWindow rule() const;
-  void written_everywhere();
-  void correct_residue();
-  std::uint64_t resident_by_arithmetic() const;
-  std::uint64_t resident_now() const;
   std::uint64_t trimmable_cells() const;
   std::uint64_t cells_above_floor() const;
-  std::uint64_t granule_bytes() const;
+  std::uint64_t live_cells() const;
   bool may_release() const { return elastic_ && options_.release; }
+  bool may_place(Moment moment) const;
+  bool can_trim_reversibly() const { return spill_ && may_release() && spill_->can_write(); }
+  bool is_shift_pending() const;
+  bool is_settled() const { return !copy_pending_ && !is_shift_pending(); }
+  void bring_all_back(llama_seq_id seq);
+  void repair_lost();
+  void note_reduced_context();
 
-  const llama_kv_cache& cache_;
+  llama_context* const context_;
   const llama_memory_t memory_;
-  const KvLayout layout_;
+  const std::vector<std::unique_ptr<KvPart>> parts_;
   const GovernOptions options_;
   const bool elastic_;
-  const std::uint32_t cache_streams_;
   Counters& counters_;
-  PageMap map_;
-  KvCells cells_;
-  bool copy_pending_ = false;          ///< a stream's cells look free but are still to be copied
-  std::int64_t residue_bytes_ = 0;     ///< measured minus computed residency
-  bool residue_stale_ = true;          ///< measure at the next look
-  bool swept_all_ = false;             ///< the last release covered every free page
-  std::uintptr_t resume_at_ = 0;       ///< where an unfinished release goes on; 0 = from the start
-  std::uint64_t pass_idle_cells_ = 0;  ///< touched free cells when that release began
+  std::unique_ptr<KvSpill> spill_;      ///< null without a spill store
+  bool copy_pending_ = false;           ///< a stream's cells look free but are still to be copied
+  bool pack_wanted_ = false;            ///< a trim left holes
+  std::uint32_t batch_tokens_ = 0;      ///< of the decode about to run
+  std::uint64_t reduced_since_us_ = 0;  ///< 0 = the context is whole
+  std::vector<std::string> losses_;
 };
 
 }  // namespace kvpsi

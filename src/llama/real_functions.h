@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The originals behind the wraps, as the linker names them. The governor calls these, so that it
 // does not ring its own doorbells. Shapes: include/llama.h, ggml-backend.h, ggml-impl.h of the
-// pinned tree; a changed shape there does not fail to link, so wraps.cpp checks them with
+// pinned tree; a changed shape there does not fail to link, so wraps.h checks them with
 // static_assert.
 #pragma once
 
@@ -37,6 +37,20 @@ void __real_llama_memory_seq_add(llama_memory_t memory, llama_seq_id seq, llama_
                                  llama_pos p1, llama_pos delta);
 void __real_llama_memory_seq_div(llama_memory_t memory, llama_seq_id seq, llama_pos p0,
                                  llama_pos p1, int d);
+std::size_t __real_llama_state_get_size(llama_context* ctx);
+std::size_t __real_llama_state_seq_get_size(llama_context* ctx, llama_seq_id seq);
+std::size_t __real_llama_state_seq_get_size_ext(llama_context* ctx, llama_seq_id seq,
+                                                llama_state_seq_flags flags);
+std::size_t __real_llama_state_get_data(llama_context* ctx, std::uint8_t* data, std::size_t size);
+bool __real_llama_state_save_file(llama_context* ctx, const char* path, const llama_token* tokens,
+                                  std::size_t count);
+std::size_t __real_llama_state_seq_get_data(llama_context* ctx, std::uint8_t* data,
+                                            std::size_t size, llama_seq_id seq);
+std::size_t __real_llama_state_seq_get_data_ext(llama_context* ctx, std::uint8_t* data,
+                                                std::size_t size, llama_seq_id seq,
+                                                llama_state_seq_flags flags);
+std::size_t __real_llama_state_seq_save_file(llama_context* ctx, const char* path, llama_seq_id seq,
+                                             const llama_token* tokens, std::size_t count);
 bool __real_llama_state_load_file(llama_context* ctx, const char* path, llama_token* tokens,
                                   std::size_t capacity, std::size_t* count);
 std::size_t __real_llama_state_seq_load_file(llama_context* ctx, const char* path, llama_seq_id seq,

@@ -55,7 +55,7 @@ int ScratchPool::refusal(Verb verb) const {
   return may_release_ ? 0 : EPERM;
 }
 
-Outcome ScratchPool::perform(const Action& action) {
+Outcome ScratchPool::perform(const Action& action, Moment /*moment*/, const Outcome& /*so_far*/) {
   SliceRelease slices;
   BufferRegistry::instance().with_pages_of(owner_, [&](std::span<const PageRange> ranges) {
     slices = release_in_slices(ranges, resume_at_, action.budget_us);

@@ -29,7 +29,7 @@ class ScratchPool final : public GatedPool {
 
  protected:
   PoolView look() override;
-  Outcome perform(const Action& action) override;
+  Outcome perform(const Action& action, Moment moment, const Outcome& so_far) override;
   bool is_allowed(Verb verb, Moment moment) const override;
   int refusal(Verb verb) const override;
 

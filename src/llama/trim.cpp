@@ -55,19 +55,24 @@ std::uint64_t count_droppable(const llama_kv_cache& cache, const SinksWindow& ru
   return count;
 }
 
-std::uint64_t drop_cells(const llama_kv_cache& cache, llama_memory_t memory,
-                         const SinksWindow& rule, std::uint64_t wanted, std::uint64_t allowed) {
-  std::uint64_t freed = 0;
+TrimPlan plan_trim(const llama_kv_cache& cache, const SinksWindow& rule, std::uint64_t wanted,
+                   std::uint64_t allowed) {
+  TrimPlan out;
   for (const llama_seq_id seq : candidates(cache, rule)) {
-    if (freed >= wanted) break;
+    if (out.cells >= wanted) break;
     const SinksWindowPlan plan =
-        plan_sinks_window(cells_of(cache, seq), rule, wanted - freed, allowed - freed);
-    for (const PositionSpan& span : plan.spans) {
-      if (!__real_llama_memory_seq_rm(memory, seq, span.begin, span.end)) return freed;
-    }
-    freed += plan.cells;
+        plan_sinks_window(cells_of(cache, seq), rule, wanted - out.cells, allowed - out.cells);
+    for (const PositionSpan& span : plan.spans) out.spans.push_back({seq, span});
+    out.cells += plan.cells;
   }
-  return freed;
+  return out;
+}
+
+bool drop_spans(llama_memory_t memory, const TrimPlan& plan) {
+  for (const auto& [seq, span] : plan.spans) {
+    if (!__real_llama_memory_seq_rm(memory, seq, span.begin, span.end)) return false;
+  }
+  return true;
 }
 
 }  // namespace kvpsi

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Trim: drops the middle of sequences for good, by the real llama_memory_seq_rm, leaving a gap in
-// the positions (never a shift: that would rewrite, and commit, every cell). Only while no decode
-// runs, with the engine's mutex held. Next hop: evict/sinks_window.h chooses.
+// Chooses what to take out of a running context, over all its sequences. Carries nothing out.
+// Next hops: evict/sinks_window.h chooses within a sequence; kv_spill.h takes it out with its rows
+// kept in a file, drop_spans for good.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "evict/sinks_window.h"
 #include "llama.h"
@@ -13,13 +14,25 @@ class llama_kv_cache;
 
 namespace kvpsi {
 
-/// Cells between sinks and window over all sequences: an upper bound, cells shared by sequences
-/// count too. A few microseconds, whatever the size.
+/// Positions of one sequence.
+struct TrimSpan {
+  llama_seq_id seq = 0;
+  PositionSpan span;
+};
+
+struct TrimPlan {
+  std::vector<TrimSpan> spans;
+  std::uint64_t cells = 0;  ///< that they free
+};
+
+/// Cells that may be taken out at all.
 std::uint64_t count_droppable(const llama_kv_cache& cache, const SinksWindow& rule);
 
-/// Drops at least `wanted` cells, as far as there are any, and at most `allowed`; the longest
-/// sequences first. Returns the cells freed.
-std::uint64_t drop_cells(const llama_kv_cache& cache, llama_memory_t memory,
-                         const SinksWindow& rule, std::uint64_t wanted, std::uint64_t allowed);
+/// A plan for at least `wanted` cells, from the longest sequence first, never more than `allowed`.
+TrimPlan plan_trim(const llama_kv_cache& cache, const SinksWindow& rule, std::uint64_t wanted,
+                   std::uint64_t allowed);
+
+/// Takes the spans out for good. Returns false where llama.cpp refused one. Inference thread.
+bool drop_spans(llama_memory_t memory, const TrimPlan& plan);
 
 }  // namespace kvpsi

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One counter a wrapped function. A wrap that never fires (a call inside one object file, another
 // link order) would leave a process that looks governed and is not, so start-up asks here.
-// Next hop: wraps.cpp counts, governed_state.cpp complains.
+// Next hops: wraps_*.cpp count, governed_state.cpp complains.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,16 @@ enum class Wrap : std::uint8_t {
   llama_memory_seq_keep,
   llama_memory_seq_rm,
   llama_process,
+  llama_state_get_data,
+  llama_state_get_size,
   llama_state_load_file,
+  llama_state_save_file,
+  llama_state_seq_get_data,
+  llama_state_seq_get_data_ext,
+  llama_state_seq_get_size,
+  llama_state_seq_get_size_ext,
   llama_state_seq_load_file,
+  llama_state_seq_save_file,
   llama_state_seq_set_data,
   llama_state_seq_set_data_ext,
   llama_state_set_data,

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// See kv_repair.h.
+#include "llama/kv_repair.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "llama/real_functions.h"
+
+namespace kvpsi {
+
+namespace {
+
+using Tokens = std::map<llama_pos, llama_token>;
+
+bool is_of(const CellMeta& meta, llama_seq_id seq) {
+  return meta.pos >= 0 && meta.seqs.test(static_cast<std::size_t>(seq));
+}
+
+/// Positions of the sequence whose rows are lost, with their tokens.
+Tokens lost_tokens(const LostCells& lost, llama_seq_id seq) {
+  Tokens out;
+  for (const CellBlock& block : lost.blocks) {
+    for (std::size_t i = 0; i < block.cells.size(); ++i) {
+      if (block.cells[i] == kNoCell || !is_of(block.metas[i], seq)) continue;
+      out[block.metas[i].pos] = block.metas[i].ext.tok;
+    }
+  }
+  for (const TrimmedBlock& block : lost.trimmed) {
+    for (const CellMeta& meta : block.tokens) {
+      if (is_of(meta, seq)) out[meta.pos] = meta.ext.tok;
+    }
+  }
+  return out;
+}
+
+SeqSet owners_of(const LostCells& lost) {
+  SeqSet out;
+  for (const CellBlock& block : lost.blocks) out |= block.owners;
+  for (const TrimmedBlock& block : lost.trimmed) {
+    for (const CellMeta& meta : block.tokens) out |= meta.seqs;
+  }
+  return out;
+}
+
+/// All tokens of the sequence from p0 on, lost or not; empty where one of them is unknown.
+Tokens tokens_from(const llama_kv_cells& cells, const KvSpill& spill, const Tokens& lost,
+                   llama_seq_id seq, llama_pos p0) {
+  Tokens out = lost;
+  for (const auto& [pos, cell] : cells.seq_pos_get(seq)) {
+    if (pos >= p0) out[pos] = cells.ext_get(cell).tok;
+  }
+  spill.trimmed().for_each(seq, [&](const CellMeta& meta) {
+    if (meta.pos >= p0) out[meta.pos] = meta.ext.tok;
+  });
+  llama_pos expected = p0;
+  for (const auto& [pos, token] : out) {
+    if (pos != expected++ || token == LLAMA_TOKEN_NULL) return {};
+  }
+  return out;
+}
+
+class Batch {
+ public:
+  explicit Batch(std::int32_t most) : batch_(llama_batch_init(most, 0, 1)) {}
+  ~Batch() { llama_batch_free(batch_); }
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  void clear() { batch_.n_tokens = 0; }
+  void add(llama_token token, llama_pos pos, llama_seq_id seq) {
+    const std::int32_t i = batch_.n_tokens++;
+    batch_.token[i] = token;
+    batch_.pos[i] = pos;
+    batch_.n_seq_id[i] = 1;
+    batch_.seq_id[i][0] = seq;
+    batch_.logits[i] = 0;
+  }
+  std::int32_t size() const { return batch_.n_tokens; }
+  bool decode(llama_context* context) { return __real_llama_decode(context, batch_) == 0; }
+
+ private:
+  llama_batch batch_;
+};
+
+/// Returns how many of the tokens were evaluated.
+std::uint64_t evaluate(llama_context* context, const Tokens& tokens, llama_seq_id seq) {
+  const auto most = static_cast<std::int32_t>(llama_n_batch(context));
+  Batch batch(most);
+  std::uint64_t done = 0;
+  for (auto at = tokens.begin(); at != tokens.end();) {
+    batch.clear();
+    for (; at != tokens.end() && batch.size() < most; ++at) batch.add(at->second, at->first, seq);
+    if (!batch.decode(context)) break;
+    done += static_cast<std::uint64_t>(batch.size());
+  }
+  llama_synchronize(context);
+  return done;
+}
+
+/// Lost positions leave the sequence, but the last: the next token must follow it.
+void forget_positions(llama_memory_t memory, const Tokens& lost, llama_seq_id seq) {
+  const llama_pos last = llama_memory_seq_pos_max(memory, seq);
+  for (const auto& [pos, token] : lost) {
+    if (pos != last) __real_llama_memory_seq_rm(memory, seq, pos, pos + 1);
+  }
+}
+
+}  // namespace
+
+Repair repair(llama_context* context, llama_memory_t memory, bool from_start, LostCells lost,
+              KvSpill& spill) {
+  Repair out;
+  const SeqSet owners = owners_of(lost);
+  for (llama_seq_id seq = 0; seq < LLAMA_MAX_SEQ; ++seq) {
+    if (!owners.test(static_cast<std::size_t>(seq))) continue;
+    const Tokens gone = lost_tokens(lost, seq);
+    if (gone.empty()) continue;
+    const llama_pos p0 = from_start ? 0 : gone.begin()->first;
+    spill.settle();
+    const Tokens tokens = tokens_from(spill.cells_of_sequence(seq), spill, gone, seq, p0);
+    std::uint64_t done = 0;
+    if (tokens.empty()) {
+      forget_positions(memory, gone, seq);
+    } else {
+      __real_llama_memory_seq_rm(memory, seq, p0, -1);
+      spill.trimmed().seq_rm(seq, p0, -1);
+      spill.look_again(false);
+      done = evaluate(context, tokens, seq);
+      spill.look_again(true);
+    }
+    const std::uint64_t all = tokens.empty() ? gone.size() : tokens.size();
+    out.tokens_reevaluated += std::min<std::uint64_t>(done, gone.size());
+    if (done == all) continue;
+    out.tokens_lost += all - done;
+    out.losses.push_back(fmt::format(
+        "sequence {} lost {} tokens from position {} on: the spill file could not be read back, "
+        "and they could not be evaluated anew",
+        seq, all - done, gone.begin()->first));
+  }
+  return out;
+}
+
+}  // namespace kvpsi

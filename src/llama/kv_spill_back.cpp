@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// The way back from the file: rows into the cells that wait for them, trimmed tokens into free
+// cells at their old positions. See kv_spill.h. Until a block has been read and has verified, its
+// cells stay marked as out; one that does not verify is handed over as lost, never loaded.
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <utility>
+
+#include "base/clock.h"
+#include "llama/kv_spill.h"
+
+namespace kvpsi {
+
+namespace {
+
+constexpr std::uint64_t kForever = std::numeric_limits<std::uint64_t>::max() / 4;
+
+}  // namespace
+
+bool KvSpill::start_page_in(const CellBlock* block) {
+  const std::optional<unsigned> slot = block != nullptr ? worker_->take_slot() : std::nullopt;
+  if (!slot) return false;
+  jobs_[*slot] = {Work::page_in, spilled_.take(block), {}, monotonic_us()};
+  worker_->read(*slot, jobs_[*slot].block.where);
+  return true;
+}
+
+bool KvSpill::start_untrim(const TrimmedBlock* block) {
+  const std::optional<unsigned> slot = block != nullptr ? worker_->take_slot() : std::nullopt;
+  if (!slot) return false;
+  jobs_[*slot] = {Work::untrim, {}, trimmed_.take(block), monotonic_us()};
+  worker_->read(*slot, jobs_[*slot].tokens.where);
+  return true;
+}
+
+void KvSpill::end_page_in(Job& job, unsigned slot, bool ok) {
+  CellBlock& block = job.block;
+  SpilledCells::mark_back(block);
+  worker_->erase(block.where);
+  if (!ok) {
+    if (block.count() > 0) lost_.blocks.push_back(std::move(block));
+    return;
+  }
+  scatter_rows(block.part->layout().layouts, block.stream, block.cells, worker_->buffer(slot));
+  back_.bytes += block.bytes();
+  counters_.bytes_restored.fetch_add(block.bytes(), std::memory_order_relaxed);
+}
+
+void KvSpill::end_untrim(Job& job, unsigned slot, bool ok) {
+  if (!ok) {
+    worker_->erase(job.tokens.where);
+    lost_.trimmed.push_back(std::move(job.tokens));
+    return;
+  }
+  if (!may_change_ || !place(job.tokens, slot)) {
+    no_room_ = may_change_;
+    return trimmed_.add(std::move(job.tokens));
+  }
+  worker_->erase(job.tokens.where);
+}
+
+/// Puts the tokens into free cells, lowest first, which keeps attention short. Nothing is changed
+/// unless all of them fit.
+bool KvSpill::place(const TrimmedBlock& block, unsigned slot) {
+  KvPart& part = *parts_.front();
+  llama_kv_cells& cells = cells_of(part.cache(), block.stream);
+  const std::size_t wanted = block.count();
+  if (cells.size() - cells.get_used() < wanted + spare_cells_) return false;
+  std::vector<std::uint32_t> targets;
+  std::uint32_t next = 0;
+  for (const CellMeta& token : block.tokens) {
+    if (token.pos < 0) {
+      targets.push_back(kNoCell);
+      continue;
+    }
+    while (!cells.is_empty(next)) ++next;
+    targets.push_back(next++);
+  }
+  scatter_rows(part.layout().layouts, block.stream, targets, worker_->buffer(slot));
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] != kNoCell) set_meta(cells, targets[i], block.tokens[i]);
+  }
+  back_.tokens += wanted;
+  back_.bytes += wanted * part.bytes_per_cell();
+  counters_.tokens_restored.fetch_add(wanted, std::memory_order_relaxed);
+  counters_.bytes_restored.fetch_add(wanted * part.bytes_per_cell(), std::memory_order_relaxed);
+  return true;
+}
+
+/// Starts reading the next block if it is no larger than `most_bytes`.
+bool KvSpill::start_restore(std::uint64_t most_bytes, bool may_place) {
+  const TrimmedBlock* const trimmed = may_place && !no_room_ ? trimmed_.find(-1, 0, -1) : nullptr;
+  if (trimmed != nullptr) {
+    const std::uint64_t bytes = trimmed->count() * parts_.front()->bytes_per_cell();
+    return bytes <= most_bytes && start_untrim(trimmed);
+  }
+  const CellBlock* const block = spilled_.find(SeqSet().set());
+  return block != nullptr && block->bytes() <= most_bytes && start_page_in(block);
+}
+
+SpillProgress KvSpill::restore(std::uint64_t bytes, bool may_place, std::uint32_t spare_cells,
+                               std::uint64_t deadline_us) {
+  const Total before = back_;
+  spare_cells_ = spare_cells;
+  no_room_ = false;
+  while (true) {
+    while (collect(0)) continue;
+    const std::uint64_t coming =
+        back_.bytes - before.bytes + bytes_in(Work::page_in) + bytes_in(Work::untrim);
+    // One block at least, or a budget smaller than a block would never be used.
+    const std::uint64_t most = coming == 0 ? kForever : (bytes > coming ? bytes - coming : 0);
+    if (most > 0 && start_restore(most, may_place)) continue;
+    const std::uint64_t now = monotonic_us();
+    const bool reads = count_jobs(Work::page_in) + count_jobs(Work::untrim) > 0;
+    if (!reads || !collect(now < deadline_us ? deadline_us - now : 0)) break;
+  }
+  spare_cells_ = 0;
+  SpillProgress progress;
+  progress.bytes = back_.bytes - before.bytes;
+  progress.tokens = back_.tokens - before.tokens;
+  if (count_jobs(Work::page_in) + count_jobs(Work::untrim) > 0) {
+    progress.status = Status::more;
+  } else if (has_lost()) {
+    progress.status = Status::failed;
+    progress.errno_value = EIO;
+  } else {
+    progress.status = progress.bytes > 0 ? Status::done : Status::nothing;
+  }
+  return progress;
+}
+
+void KvSpill::bring_back(const SeqSet& seqs) {
+  while (holds(seqs)) {
+    if (start_page_in(spilled_.find(seqs))) continue;
+    if (!collect(kForever)) return;
+  }
+}
+
+bool KvSpill::bring_back_trimmed(llama_seq_id seq, llama_pos p0, llama_pos p1) {
+  no_room_ = false;
+  settle_untrims();
+  while (!no_room_) {
+    if (start_untrim(trimmed_.find(seq, p0, p1))) continue;
+    if (count_jobs(Work::untrim) == 0 && trimmed_.find(seq, p0, p1) == nullptr) return true;
+    if (!collect(kForever)) return true;
+  }
+  settle_untrims();
+  return false;
+}
+
+}  // namespace kvpsi
