@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 #
-# Libraries from the distribution. The governor itself (base to linux) needs none of them.
+# Libraries from the distribution. The governor itself (base to linux) links none of them; of xxHash
+# it takes the header alone, which holds all of the code.
 # JSON: the copy inside the llama.cpp tree when the engine is built, since two versions of one
 # header in one program are a trap; Debian's otherwise.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
+find_path(KVPSI_XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+mark_as_advanced(KVPSI_XXHASH_INCLUDE_DIR)
 find_path(KVPSI_BOOST_INCLUDE_DIR boost/math/distributions/students_t.hpp REQUIRED)
 mark_as_advanced(KVPSI_BOOST_INCLUDE_DIR)
 

@@ -14,6 +14,8 @@ packages=(
     python3 python3-pip time util-linux
     # libraries of the command line, the journal and the reports
     libcli11-dev libfmt-dev nlohmann-json3-dev libboost-math-dev gnuplot-nox
+    # checksums of spilled blocks
+    libxxhash-dev
     # tests
     libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
 )

@@ -38,12 +38,15 @@ ErrorCode error_code_of(int errno_value) {
       return ErrorCode::not_found;
     case EACCES:
     case EPERM:
+    case EROFS:
       return ErrorCode::permission;
     case EOPNOTSUPP:
     case ENOSYS:
     case ENOTTY:
       return ErrorCode::unsupported;
     case EFBIG:
+    case ENOSPC:
+    case EDQUOT:
     case ENOMEM:
     case EMFILE:
     case ENFILE:

@@ -3,6 +3,7 @@
 #include "linux/mountinfo.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "linux/text_scan.h"
 
@@ -28,40 +29,88 @@ std::string decode_octal(std::string_view text) {
   return decoded;
 }
 
+/// Takes the first of comma-separated words off the list.
+std::string_view take_option(std::string_view& list) {
+  const std::size_t end = std::min(list.find(','), list.size());
+  const std::string_view word = list.substr(0, end);
+  list.remove_prefix(std::min(end + 1, list.size()));
+  return word;
+}
+
 bool lists_word(std::string_view list, std::string_view word) {
   while (!list.empty()) {
-    const std::size_t end = std::min(list.find(','), list.size());
-    if (list.substr(0, end) == word) return true;
-    list.remove_prefix(std::min(end + 1, list.size()));
+    if (take_option(list) == word) return true;
   }
   return false;
 }
 
+bool shows(const Mount& mount, std::string_view path) {
+  const std::string_view point = mount.mount_point;
+  return point == "/" || path == point ||
+         (path.starts_with(point) && path.substr(point.size()).starts_with('/'));
+}
+
 }  // namespace
 
-Result<std::vector<CgroupMount>> parse_cgroup_mounts(std::string_view mountinfo) {
-  std::vector<CgroupMount> mounts;
+Result<std::vector<Mount>> parse_mounts(std::string_view mountinfo) {
+  std::vector<Mount> mounts;
   while (!mountinfo.empty()) {
-    std::string_view line = take_line(mountinfo);
+    const std::string_view line = take_line(mountinfo);
     const std::size_t separator = line.find(" - ");
     if (separator == std::string_view::npos) {
       return fail(ErrorCode::malformed, "a line of mountinfo has no ' - '");
     }
-    std::string_view tail = line.substr(separator + 3);
     std::string_view head = line.substr(0, separator);
-    const std::string_view type = take_word(tail);
-    if (type != "cgroup" && type != "cgroup2") continue;
-    take_word(tail);  // the source, any text
-    const std::string_view super_options = take_word(tail);
+    std::string_view tail = line.substr(separator + 3);
     for (int field = 0; field < 3; ++field) take_word(head);
-    CgroupMount mount{.is_v2 = type == "cgroup2",
-                      .has_memory = type == "cgroup" && lists_word(super_options, "memory"),
-                      .root = decode_octal(take_word(head)),
-                      .mount_point = decode_octal(take_word(head))};
-    if (!mount.root.starts_with('/') || !mount.mount_point.starts_with('/')) {
+    Mount mount;
+    mount.root = decode_octal(take_word(head));
+    mount.mount_point = decode_octal(take_word(head));
+    mount.type = take_word(tail);
+    mount.source = decode_octal(take_word(tail));
+    mount.super_options = decode_octal(take_word(tail));
+    if (mount.root.empty() || !mount.mount_point.starts_with('/')) {
       return fail(ErrorCode::malformed, "a line of mountinfo has too few fields");
     }
     mounts.push_back(std::move(mount));
+  }
+  return mounts;
+}
+
+const Mount* mount_of(const std::vector<Mount>& mounts, std::string_view path) {
+  const Mount* found = nullptr;
+  for (const Mount& mount : mounts) {
+    if (!shows(mount, path)) continue;
+    // Of mounts upon each other the last one shows.
+    if (found == nullptr || mount.mount_point.size() >= found->mount_point.size()) found = &mount;
+  }
+  return found;
+}
+
+std::optional<std::string> mount_option(std::string_view options, std::string_view key) {
+  while (!options.empty()) {
+    const std::string_view word = take_option(options);
+    if (word.starts_with(key) && word.substr(key.size()).starts_with('=')) {
+      return std::string(word.substr(key.size() + 1));
+    }
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<CgroupMount>> parse_cgroup_mounts(std::string_view mountinfo) {
+  auto all = parse_mounts(mountinfo);
+  if (!all) return std::unexpected(all.error());
+  std::vector<CgroupMount> mounts;
+  for (Mount& mount : *all) {
+    if (mount.type != "cgroup" && mount.type != "cgroup2") continue;
+    if (!mount.root.starts_with('/')) {
+      return fail(ErrorCode::malformed, "a line of mountinfo has too few fields");
+    }
+    mounts.push_back(
+        {.is_v2 = mount.type == "cgroup2",
+         .has_memory = mount.type == "cgroup" && lists_word(mount.super_options, "memory"),
+         .root = std::move(mount.root),
+         .mount_point = std::move(mount.mount_point)});
   }
   return mounts;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Parsers of /proc/<pid>/mountinfo (the cgroup mounts in it) and /proc/<pid>/cgroup. Pure.
-// Next hop: cgroup.h puts the two together.
+// Parsers of /proc/<pid>/mountinfo and /proc/<pid>/cgroup. Pure.
+// Next hops: cgroup.h puts the two together, spill_place.h asks what a directory lies on.
 #pragma once
 
 #include <optional>
@@ -12,6 +12,25 @@
 
 namespace kvpsi {
 
+/// One mount.
+struct Mount {
+  std::string root;  ///< what of the file system the mount point shows
+  std::string mount_point;
+  std::string type;
+  std::string source;         ///< a device, or any text
+  std::string super_options;  ///< comma-separated, as the kernel shows them
+};
+
+/// All mounts, in order. Octal escapes (\040) in paths are decoded. Errors: malformed for a line
+/// without the " - " separator or with too few fields.
+Result<std::vector<Mount>> parse_mounts(std::string_view mountinfo);
+
+/// The mount that shows an absolute path free of symbolic links; nullptr if none does.
+const Mount* mount_of(const std::vector<Mount>& mounts, std::string_view path);
+
+/// The text behind "KEY=" in comma-separated options; empty optional: not among them.
+std::optional<std::string> mount_option(std::string_view options, std::string_view key);
+
 /// One mounted cgroup hierarchy.
 struct CgroupMount {
   bool is_v2 = false;
@@ -20,8 +39,7 @@ struct CgroupMount {
   std::string mount_point;
 };
 
-/// All cgroup and cgroup2 mounts, in order; other lines are skipped. Octal escapes (\040) in paths
-/// are decoded. Errors: malformed for a line without the " - " separator or with too few fields.
+/// All cgroup and cgroup2 mounts, in order. Errors as parse_mounts.
 Result<std::vector<CgroupMount>> parse_cgroup_mounts(std::string_view mountinfo);
 
 /// The groups of a process; empty optional: not in such a hierarchy.

@@ -188,7 +188,7 @@ TEST(SpillWorker, AReadPassesAWriteThatIsHeldBack) {
 
 TEST(SpillWorker, EndsInTheMiddleOfASlowWriteAndKeepsNothing) {
   MemorySpill store;
-  store.turn({.slow_us = 30'000});
+  store.turn({.slow_us = 300'000});
   auto worker = start(store);
   for (unsigned i = 0; i < 2; ++i) worker->write(worker->take_slot().value(), {.serial = i}, 100);
   while (store.calls_begun() == 0) std::this_thread::yield();

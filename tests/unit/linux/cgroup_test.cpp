@@ -34,6 +34,24 @@ TEST(Mountinfo, EmptyIsNoMountsAndBrokenLinesAreRefused) {
   }
 }
 
+TEST(Mountinfo, SaysWhichMountShowsAPathAndFromWhere) {
+  const auto mounts = parse_mounts(
+      "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+      "2 1 0:40 /sub /var rw shared:1 - btrfs /dev/mmcblk0p2 rw,subvol=/sub\n"
+      "3 1 0:41 / /var/tmp rw - tmpfs tmpfs rw\n"
+      "4 1 0:42 / /var/tmp rw - overlay over rw,lowerdir=/a:/b,upperdir=/up\\040per\n"
+      "5 1 0:4 net:[402] /run/netns/x rw - nsfs nsfs rw\n");
+  ASSERT_TRUE(mounts) << describe(mounts.error());
+  EXPECT_EQ(mount_of(*mounts, "/")->source, "/dev/sda1");
+  EXPECT_EQ(mount_of(*mounts, "/variable")->source, "/dev/sda1");
+  EXPECT_EQ(mount_of(*mounts, "/var")->source, "/dev/mmcblk0p2");
+  const Mount* const top = mount_of(*mounts, "/var/tmp/x");
+  EXPECT_EQ(top->type, "overlay");
+  EXPECT_EQ(mount_option(top->super_options, "upperdir"), "/up per");
+  EXPECT_EQ(mount_option(top->super_options, "upper"), std::nullopt);
+  EXPECT_EQ(mount_of({}, "/"), nullptr);
+}
+
 TEST(ProcessGroups, ReadsBothHierarchies) {
   const auto groups =
       parse_process_groups("9:name=systemd:/a\n4:cpu,memory:/v1:odd\n0::/v2 group\n");
