@@ -54,7 +54,8 @@ class MemoryPool {
   /// Carries the action out now if the engine is at rest, else leaves it for the engine's next
   /// safe point and returns `queued`. Governor thread; never blocks on the engine's mutex and takes
   /// no longer than action.budget_us (one granule more at most). A pool that does not know the verb
-  /// answers `failed` with ENOTSUP.
+  /// answers `failed` with ENOTSUP. Asked to spill or trim, a pool ends a restore that waits or
+  /// runs at its next safe point: `done`, with what is back by then, or `nothing`.
   virtual Outcome apply(const Action& action) = 0;
 
   /// The most live bytes that new work may fill from now on (running work goes on); empty = as

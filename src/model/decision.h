@@ -48,6 +48,7 @@ enum class Reason : std::uint8_t {
   not_allowed,  ///< only a lossy step would help, and --trim forbids it
   paused,       ///< governing is paused
   foreign,      ///< others stall, and giving up context would not relieve them
+  restore,      ///< pressure is over and there is room: what is on disk comes back
 };
 
 constexpr std::string_view name(Reason reason) {
@@ -84,6 +85,8 @@ constexpr std::string_view name(Reason reason) {
       return "paused";
     case Reason::foreign:
       return "foreign";
+    case Reason::restore:
+      return "restore";
   }
   return "unknown";
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "policy/arith.h"
+#include "policy/effort.h"
 #include "policy/fuse.h"
 #include "policy/grow.h"
 #include "policy/ladder.h"
@@ -21,6 +22,7 @@ namespace {
 std::uint64_t choose_wake(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                           const PolicyConfig& config) {
   const bool armed = is_within(now_us, state.last_sign_us, config.armed_for_us) ||
+                     is_running(state.spill) || is_running(state.restore) ||
                      signal.time_to_empty_s < 2 * config.high_time_to_empty_s;
   if (armed) return std::min(config.armed_wake_us, config.calm_wake_us);
   const bool watchful =
@@ -45,7 +47,7 @@ Decided decide(const PolicyState& state, const Observation& observation,
   update_futility(next, result.signal, now_us, config);
   learn_unseen(next, result.signal, now_us, config);
 
-  const bool cut_short = next.again_pools != 0 || next.trim_again;
+  const bool cut_short = next.again_pools != 0 || is_cut_short(next) || next.restore.again;
 
   Decision& decision = result.decision;
   decision.id = ++next.decisions;

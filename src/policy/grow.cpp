@@ -7,6 +7,7 @@
 
 #include "base/prng.h"
 #include "policy/arith.h"
+#include "policy/restore.h"
 
 namespace kvpsi {
 
@@ -19,20 +20,15 @@ std::uint64_t full_size(const PoolView& kv, const PolicyConfig& config) {
 
 namespace {
 
-/// Live KV and the headroom that may be filled, without what others will take meanwhile. Some of
-/// the room above the lower reserve stays: there the need begins, and a cache grown to that edge
-/// would be trimmed for the next trifle. While it is bad, the page cache of others in the group
-/// counts as used: they want it back.
+/// Live KV and the headroom that may be filled. Some of the room above the lower reserve stays:
+/// there the need begins, and a cache grown to that edge would be trimmed for the next trifle.
 std::uint64_t fitting_bytes(const PolicyState& state, const PoolView& kv, const Signal& signal,
                             const PolicyConfig& config) {
-  const double loss = std::max(0.0, -signal.foreign_slope) * config.horizon_s;
-  const double others =
-      state.level >= Level::high ? static_cast<double>(state.previous.others_file_bytes) : 0.0;
   const double low = static_cast<double>(signal.reserve_low_bytes);
   const double high = static_cast<double>(signal.reserve_high_bytes);
   const double kept = low + (high - low) * config.grow_margin_share;
-  const double room = static_cast<double>(signal.headroom_bytes) - kept - loss - others;
-  return to_bytes(static_cast<double>(kv.live_bytes) + std::max(0.0, room));
+  return static_cast<std::uint64_t>(
+      saturate(Wide{kv.live_bytes} + spare_bytes(state, signal, kept, config)));
 }
 
 /// Growth that pressure has undone within a minute would come back as flapping at the pace of the
@@ -43,19 +39,15 @@ bool is_undone(const PolicyState& state, std::uint64_t now_us, const PolicyConfi
   return is_within(now_us, state.undone_us, share_of(config.grow_again_us, jitter));
 }
 
-bool is_held(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
-  const double jitter = 0.8 + 0.4 * Prng(state.pressed_us).unit();
-  return is_within(now_us, state.pressed_us, share_of(config.grow_hold_us, jitter)) ||
-         is_undone(state, now_us, config);
-}
-
-/// Pressure very soon after a growth step, with that size in use: the size is to blame, and is
-/// remembered.
+/// Pressure very soon after a growth step, with that size in use, or after a restore: the size is
+/// to blame, and is remembered.
 void note_relapse(PolicyState& state, const PoolView& kv, std::uint64_t now_us,
                   const PolicyConfig& config) {
   const bool in_use = kv.live_bytes >= share_of(state.grown_to_bytes, config.bad_share);
-  const bool soon = is_within(now_us, state.grown_us, config.relapse_us);
-  if (!in_use || !soon || state.bad_us > state.grown_us) return;
+  const bool grew = in_use && is_within(now_us, state.grown_us, config.relapse_us);
+  const bool refilled = is_within(now_us, state.restored_us, config.relapse_us);
+  if (!grew && !refilled) return;
+  if (state.bad_us > std::max(state.grown_us, state.restored_us)) return;
   state.bad_bytes = kv.live_bytes;
   state.bad_us = stamp(now_us);
 }
@@ -79,21 +71,14 @@ void tighten(PolicyState& state, const Signal& signal, const PoolView& kv, std::
 
 bool may_grow(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
               const PolicyConfig& config) {
-  return signal.some_fast < config.grow_some && !is_held(state, now_us, config) &&
+  return signal.some_fast < config.grow_some && !is_growth_held(state, now_us, config) &&
          !is_within(now_us, state.grown_us, config.grow_period_us);
 }
 
 void grow(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint64_t now_us,
           const PolicyConfig& config) {
   const std::uint64_t full = full_size(kv, config);
-  const std::uint64_t least = std::max<std::uint64_t>(kv.granule_bytes, 1);
-  std::uint64_t step = std::max(share_of(full, config.grow_share), least);
-  const std::uint64_t wary_from = share_of(state.bad_bytes, config.bad_share);
-  if (state.budget_bytes < wary_from) {
-    step = std::min(step, std::max(wary_from - state.budget_bytes, least));
-  } else if (state.budget_bytes < state.bad_bytes) {  // beyond it, it does not hurt any more
-    step = std::max(share_of(full, config.grow_wary_share), least);
-  }
+  const std::uint64_t step = size_growth(state, state.budget_bytes, kv, config);
   const std::uint64_t fits = fitting_bytes(state, kv, signal, config);
   // A running answer may have gone past the budget: what is there and fits is no growth.
   const std::uint64_t base = std::max(state.budget_bytes, std::min(kv.live_bytes, fits));
@@ -129,7 +114,9 @@ std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& sig
     state.pressed_us = stamp(now_us);
     tighten(state, signal, *kv, now_us, config);
   }
-  if (state.is_bounded && may_grow(state, signal, now_us, config)) {
+  const bool restores_first =
+      kv->trimmed_bytes > 0 && is_restore_due(state, signal, *kv, now_us, config);
+  if (state.is_bounded && !restores_first && may_grow(state, signal, now_us, config)) {
     grow(state, signal, *kv, now_us, config);
   }
   if (!state.is_bounded) return std::nullopt;
@@ -141,6 +128,32 @@ void note_shrink(PolicyState& state, std::uint64_t now_us, const PolicyConfig& c
   if (turns && state.undone_us <= state.grown_us) {
     state.undone_us = stamp(now_us);
   }
+}
+
+bool is_growth_held(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
+  const double jitter = 0.8 + 0.4 * Prng(state.pressed_us).unit();
+  return is_within(now_us, state.pressed_us, share_of(config.grow_hold_us, jitter)) ||
+         is_undone(state, now_us, config);
+}
+
+std::uint64_t size_growth(const PolicyState& state, std::uint64_t size_bytes, const PoolView& kv,
+                          const PolicyConfig& config) {
+  const std::uint64_t full = full_size(kv, config);
+  const std::uint64_t least = std::max<std::uint64_t>(kv.granule_bytes, 1);
+  const std::uint64_t step = std::max(share_of(full, config.grow_share), least);
+  const std::uint64_t wary_from = share_of(state.bad_bytes, config.bad_share);
+  if (size_bytes < wary_from) return std::min(step, std::max(wary_from - size_bytes, least));
+  if (size_bytes >= state.bad_bytes) return step;  // it does not hurt any more
+  return std::max(share_of(full, config.grow_wary_share), least);
+}
+
+/// While it is bad, the page cache of others in the group counts as used: they want it back.
+std::uint64_t spare_bytes(const PolicyState& state, const Signal& signal, double kept_bytes,
+                          const PolicyConfig& config) {
+  const double loss = std::max(0.0, -signal.foreign_slope) * config.horizon_s;
+  const double others =
+      state.level >= Level::high ? static_cast<double>(state.previous.others_file_bytes) : 0.0;
+  return to_bytes(static_cast<double>(signal.headroom_bytes) - kept_bytes - loss - others);
 }
 
 bool will_grow(const PolicyState& state, const Signal& signal, const PoolView& kv,

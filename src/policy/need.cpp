@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "policy/arith.h"
+#include "policy/effort.h"
 #include "policy/steps.h"
 
 namespace kvpsi {
@@ -69,7 +70,8 @@ void learn_unseen(PolicyState& state, const Signal& signal, std::uint64_t now_us
   if (state.level == Level::calm) state.unseen_bytes = 0;
   // One short stall, a neighbour reading a file, proves nothing yet.
   const bool early = is_within(now_us, state.sign_since_us, config.blanking_us) ||
-                     !is_effect_known(state, signal, now_us, config) || state.trim.decision_id != 0;
+                     !is_effect_known(state, signal, now_us, config) ||
+                     state.trim.decision_id != 0 || is_running(state.spill);
   if (early || !is_stalled_by_limit(state, signal, config.unseen_some)) return;
   const double left = static_cast<double>(signal.headroom_bytes);
   if (left > find_believed(state, signal, now_us, config)) return;

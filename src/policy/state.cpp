@@ -12,6 +12,17 @@ void add_in_flight(Hash64& hash, const InFlight& in_flight) {
   hash.add(in_flight.bytes);
 }
 
+void add_effort(Hash64& hash, const Effort& effort) {
+  add_in_flight(hash, effort.in_flight);
+  hash.add(effort.asked_id);
+  hash.add(effort.asked_bytes);
+  hash.add(effort.asked_us);
+  hash.add(effort.for_need);
+  hash.add(effort.again);
+  hash.add(effort.hold_us);
+  hash.add(effort.hold_until_us);
+}
+
 }  // namespace
 
 void add_to_hash(Hash64& hash, const Point& p) {
@@ -28,10 +39,17 @@ void add_to_hash(Hash64& hash, const Point& p) {
 }
 
 void forget_future(PolicyState& s, std::uint64_t now_us) {
-  for (std::uint64_t* since :
-       {&s.own_file_most_us, &s.quiet_since_us, &s.sign_since_us, &s.last_sign_us, &s.last_stall_us,
-        &s.step_end_us, &s.trim_asked_us, &s.slid_us, &s.futile_until_us, &s.last_tidy_us,
-        &s.pressed_us, &s.grown_us, &s.undone_us, &s.bad_us}) {
+  for (std::uint64_t* since : {&s.own_file_most_us, &s.quiet_since_us,
+                               &s.sign_since_us,    &s.last_sign_us,
+                               &s.last_stall_us,    &s.step_end_us,
+                               &s.step_asked_us,    &s.slid_us,
+                               &s.futile_until_us,  &s.last_tidy_us,
+                               &s.pressed_us,       &s.grown_us,
+                               &s.undone_us,        &s.bad_us,
+                               &s.spill.asked_us,   &s.spill.hold_until_us,
+                               &s.compact.asked_us, &s.compact.hold_until_us,
+                               &s.restore.asked_us, &s.restore.hold_until_us,
+                               &s.restored_us,      &s.restore_undone_us}) {
     *since = std::min(*since, now_us);
   }
 }
@@ -59,7 +77,9 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.trim_again);
   hash.add(s.step_end_us);
   hash.add(s.step_was_trim);
-  hash.add(s.trim_asked_us);
+  add_effort(hash, s.spill);
+  add_effort(hash, s.compact);
+  hash.add(s.step_asked_us);
   hash.add(s.slid_us);
   hash.add(s.trim_asked_id);
   hash.add(s.trim_asked_bytes);
@@ -67,6 +87,7 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.efficacy);
   hash.add(s.episode_some);
   hash.add(s.effective_steps);
+  hash.add(s.effective_id);
   hash.add(s.ineffective_steps);
   hash.add(s.held_at_steps);
   hash.add(s.futile_until_us);
@@ -80,6 +101,9 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.undone_us);
   hash.add(s.bad_bytes);
   hash.add(s.bad_us);
+  add_effort(hash, s.restore);
+  hash.add(s.restored_us);
+  hash.add(s.restore_undone_us);
   return hash.value();
 }
 

@@ -54,6 +54,19 @@ struct InFlight {
 
 inline constexpr std::size_t kPoolKinds = 4;
 
+/// A lossless verb of the KV pool that takes its time (spill, compact, restore): what runs, and
+/// how it has been going.
+struct Effort {
+  InFlight in_flight;
+  std::uint64_t asked_id = 0;  ///< the last one, 0 = never
+  std::uint64_t asked_bytes = 0;
+  std::uint64_t asked_us = 0;
+  bool for_need = false;            ///< judged by the stall it lowers, as a trim for need
+  bool again = false;               ///< it moved bytes and may go on at once
+  std::uint64_t hold_us = 0;        ///< length of the last hold, 0 = it works
+  std::uint64_t hold_until_us = 0;  ///< it failed or gave next to nothing: not before this
+};
+
 /// See the head of the file. Default-constructed = nothing has been seen yet.
 struct PolicyState {
   std::uint64_t decisions = 0;
@@ -87,14 +100,17 @@ struct PolicyState {
   bool trim_again = false;        ///< the last trim was cut short by its budget
   std::uint64_t step_end_us = 0;  ///< end of the last step that moved bytes; 0 = none
   bool step_was_trim = false;
-  std::uint64_t trim_asked_us = 0;  ///< last trim for need, 0 = never
-  std::uint64_t slid_us = 0;        ///< last trim for the cap or for room, 0 = never
+  Effort spill;
+  Effort compact;
+  std::uint64_t step_asked_us = 0;  ///< last spill, compaction or trim for need, 0 = never
+  std::uint64_t slid_us = 0;        ///< the same for the cap or for room, 0 = never
   std::uint64_t trim_asked_id = 0;
   std::uint64_t trim_asked_bytes = 0;
   bool trim_for_need = false;  ///< not for the cap: judged by what it did to the stall
   double efficacy = 1;         ///< bytes measured / asked of the last trim
   double episode_some = 0;     ///< stall share before the first step of the episode
   std::uint64_t effective_steps = 0;
+  std::uint64_t effective_id = 0;  ///< the last decision among them: its rungs count once
   std::uint64_t ineffective_steps = 0;
   std::uint64_t held_at_steps = 0;    ///< effective steps when the last hold began
   std::uint64_t futile_until_us = 0;  ///< 0 = not on hold
@@ -110,6 +126,11 @@ struct PolicyState {
   std::uint64_t undone_us = 0;  ///< when pressure last cut what had grown, 0 = never
   std::uint64_t bad_bytes = 0;  ///< the size that hurt, 0 = none known
   std::uint64_t bad_us = 0;     ///< when it did, 0 = never
+
+  // the way back
+  Effort restore;
+  std::uint64_t restored_us = 0;        ///< last restore asked for or ended, 0 = never
+  std::uint64_t restore_undone_us = 0;  ///< when a step last undid a restore, 0 = never
 };
 
 static_assert(std::is_trivially_copyable_v<PolicyState>);

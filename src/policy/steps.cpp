@@ -6,6 +6,7 @@
 
 #include "base/prng.h"
 #include "policy/arith.h"
+#include "policy/effort.h"
 
 namespace kvpsi {
 namespace {
@@ -33,6 +34,13 @@ void start_hold(PolicyState& state, std::uint64_t now_us, const PolicyConfig& co
   state.futile_until_us = now_us + share_of(state.futile_hold_us, jitter);
 }
 
+/// The rungs of one decision are one step, and so is a rung that is reported in parts.
+void count_effective(PolicyState& state, std::uint64_t decision_id) {
+  if (state.effective_id == decision_id) return;
+  state.effective_id = decision_id;
+  ++state.effective_steps;
+}
+
 /// A trim that ended by itself is judged by the bytes that really came back.
 void judge_trim(PolicyState& state, const Outcome& outcome, std::uint64_t now_us,
                 const PolicyConfig& config) {
@@ -43,7 +51,7 @@ void judge_trim(PolicyState& state, const Outcome& outcome, std::uint64_t now_us
   state.efficacy =
       static_cast<double>(outcome.bytes_released) / static_cast<double>(state.trim_asked_bytes);
   if (state.efficacy >= config.efficacy_floor) {
-    ++state.effective_steps;
+    count_effective(state, outcome.decision_id);
     state.ineffective_steps = 0;
   } else {
     ++state.ineffective_steps;
@@ -52,11 +60,10 @@ void judge_trim(PolicyState& state, const Outcome& outcome, std::uint64_t now_us
 }
 
 /// A release of a few pages (scratch between two tokens) is no step whose effect must be awaited,
-/// nor is a trim that made room for new work: taken for steps, they would hide the pressure.
-void end_step(PolicyState& state, const Outcome& outcome, std::uint64_t now_us,
+/// nor is one that made room for new work: taken for steps, they would hide the pressure.
+void end_step(PolicyState& state, const Outcome& outcome, bool slides, std::uint64_t now_us,
               const PolicyConfig& config) {
   const std::uint64_t least = outcome.verb == Verb::trim ? 1 : config.release_min_bytes;
-  const bool slides = outcome.verb == Verb::trim && !state.trim_for_need;
   if (slides || outcome.bytes_released < least) return;
   const std::uint64_t ended_us = outcome.t_us == 0 ? now_us : std::min(outcome.t_us, now_us);
   if (ended_us < state.step_end_us) return;
@@ -64,8 +71,26 @@ void end_step(PolicyState& state, const Outcome& outcome, std::uint64_t now_us,
   state.step_was_trim = outcome.verb == Verb::trim;
 }
 
+/// Spill, compact, restore. A step of which nothing came is none: the next rung need not wait.
+void settle_lossless(PolicyState& state, Effort& effort, const Outcome& outcome,
+                     std::uint64_t now_us, const PolicyConfig& config) {
+  const bool is_effective = settle_effort(effort, outcome, now_us, config);
+  if (outcome.status == Status::queued) return;
+  if (outcome.verb == Verb::restore) {
+    if (outcome.bytes_restored > 0) state.restored_us = stamp(now_us);
+    return;
+  }
+  if (is_effective) count_effective(state, outcome.decision_id);
+  const bool was_last = outcome.decision_id == effort.asked_id &&
+                        effort.asked_us == state.step_asked_us &&
+                        outcome.decision_id != state.trim_asked_id;
+  if (was_last && !is_usable(effort, now_us)) state.step_asked_us = 0;
+  end_step(state, outcome, !effort.for_need, now_us, config);
+}
+
 void end_episode(PolicyState& state) {
   state.effective_steps = 0;
+  state.effective_id = 0;
   state.ineffective_steps = 0;
   state.held_at_steps = 0;
   state.futile_until_us = 0;
@@ -78,6 +103,10 @@ void end_episode(PolicyState& state) {
 void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t now_us,
                      const PolicyConfig& config) {
   for (const Outcome& outcome : outcomes) {
+    if (Effort* effort = find_effort(state, outcome.verb); effort != nullptr) {
+      settle_lossless(state, *effort, outcome, now_us, config);
+      continue;
+    }
     InFlight* slot = find_slot(state, outcome);
     if (slot == nullptr) continue;
     if (outcome.status == Status::queued) {
@@ -92,39 +121,47 @@ void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t
     } else if (outcome.status == Status::more) {
       state.again_pools |= pool_bit(outcome.pool);
     }
-    end_step(state, outcome, now_us, config);
+    end_step(state, outcome, outcome.verb == Verb::trim && !state.trim_for_need, now_us, config);
   }
 }
 
-void note_trim(PolicyState& state, std::uint64_t decision_id, std::uint64_t bytes, bool for_need,
-               double some_fast, std::uint64_t now_us) {
-  (for_need ? state.trim_asked_us : state.slid_us) = stamp(now_us);
+void note_step(PolicyState& state, Verb verb, std::uint64_t decision_id, std::uint64_t bytes,
+               bool for_need, double some_fast, std::uint64_t now_us) {
+  (for_need ? state.step_asked_us : state.slid_us) = stamp(now_us);
+  if (for_need && state.effective_steps == 0) state.episode_some = some_fast;
+  if (Effort* effort = find_effort(state, verb); effort != nullptr) {
+    note_effort(*effort, decision_id, bytes, for_need, now_us);
+    return;
+  }
   state.trim_asked_id = decision_id;
   state.trim_asked_bytes = bytes;
   state.trim_for_need = for_need;
   state.trim_again = false;
-  if (for_need && state.effective_steps == 0) state.episode_some = some_fast;
+}
+
+bool is_cut_short(const PolicyState& state) {
+  return state.trim_again || state.spill.again || state.compact.again;
 }
 
 bool is_settled(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
   return !is_within(now_us, state.step_end_us, config.fast_window_us) &&
-         !is_within(now_us, state.trim_asked_us, config.fast_window_us);
+         !is_within(now_us, state.step_asked_us, config.fast_window_us);
 }
 
 bool is_effect_known(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                      const PolicyConfig& config) {
   if (is_settled(state, now_us, config)) return true;
   const bool fresh = is_within(now_us, state.step_end_us, config.blanking_us) ||
-                     is_within(now_us, state.trim_asked_us, config.blanking_us) ||
-                     state.trim_asked_us > state.step_end_us;
+                     is_within(now_us, state.step_asked_us, config.blanking_us) ||
+                     state.step_asked_us > state.step_end_us;
   return !fresh && state.effective_steps <= 1 && is_ours(signal.origin) &&
          signal.some_fast >= config.still_some;
 }
 
 bool is_blanked(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                 const PolicyConfig& config) {
-  if (state.trim_again) return false;
-  if (is_within(now_us, state.trim_asked_us, config.blanking_us)) return true;
+  if (is_cut_short(state)) return false;
+  if (is_within(now_us, state.step_asked_us, config.blanking_us)) return true;
   if (!is_within(now_us, state.step_end_us, config.blanking_us)) return false;
   const bool emergency =
       Wide{signal.headroom_bytes} < Wide{signal.reserve_low_bytes} && !state.step_was_trim;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What became of earlier steps: in flight, ended, effective, futile. Writes the steps part of the
-// state from outcomes; the ladder asks it whether another lossy step is in order.
+// state from outcomes; the rungs ask it whether another sized step is in order.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,13 @@ namespace kvpsi {
 void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t now_us,
                      const PolicyConfig& config);
 
-/// Notes a lossy step that is being asked for. `for_need` is false for the cap, whose steps are not
-/// judged by the stall they lower.
-void note_trim(PolicyState& state, std::uint64_t decision_id, std::uint64_t bytes, bool for_need,
-               double some_fast, std::uint64_t now_us);
+/// Notes a sized step (spill, compact, trim) that is being asked for. `for_need` is false for the
+/// cap and for room, whose steps are not judged by the stall they lower.
+void note_step(PolicyState& state, Verb verb, std::uint64_t decision_id, std::uint64_t bytes,
+               bool for_need, double some_fast, std::uint64_t now_us);
+
+/// Whether a step was cut short by its budget, to be asked for again at once.
+bool is_cut_short(const PolicyState& state);
 
 /// Whether a whole fast window has passed since the last step ended or was asked for.
 bool is_settled(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config);
@@ -32,8 +35,9 @@ bool is_settled(const PolicyState& state, std::uint64_t now_us, const PolicyConf
 bool is_effect_known(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                      const PolicyConfig& config);
 
-/// Whether the last step is too fresh for its effect to show. A release alone does not delay a
-/// lossy step while headroom is below its lower reserve: headroom shows at once what came back.
+/// Whether the last step is too fresh for its effect to show. A release or spill that has ended
+/// does not delay the next step while headroom is below its lower reserve: headroom shows at once
+/// what came back.
 bool is_blanked(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                 const PolicyConfig& config);
 

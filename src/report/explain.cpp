@@ -74,6 +74,24 @@ std::string live_kv(const Tick& tick) {
   return kv == nullptr ? "of unknown size" : format_bytes(kv->live_bytes);
 }
 
+/// What a restore brings back.
+std::string on_disk(const Tick& tick) {
+  const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
+  if (kv == nullptr || kv->spilled_bytes == 0) return "what is on disk";
+  std::string text = fmt::format("more of the {} on disk", format_bytes(kv->spilled_bytes));
+  if (kv->trimmed_bytes > 0) {
+    text += fmt::format(" ({} of them out of running contexts)", format_bytes(kv->trimmed_bytes));
+  }
+  return text;
+}
+
+/// A pool that may take nothing out of a context has no file to write it to.
+std::string_view floor_text(const Tick& tick) {
+  const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
+  return kv != nullptr && kv->trimmable_bytes == 0 ? "has nothing that may be taken out now"
+                                                   : "is at its floor (--kv-min)";
+}
+
 std::uint64_t sum_releasable(const Tick& tick) {
   std::uint64_t sum = 0;
   for (const PoolView& pool : tick.observation.pools) sum += pool.releasable_bytes;
@@ -91,8 +109,12 @@ std::string outcome_text(const Outcome* outcome) {
     return fmt::format("it failed with errno {}", outcome->errno_value);
   }
   if (outcome->status == Status::nothing) return "there was nothing to give";
-  std::string text = fmt::format("gave back {}", format_bytes(outcome->bytes_released));
-  if (outcome->tokens_trimmed > 0) text += fmt::format(" ({} tokens)", outcome->tokens_trimmed);
+  std::string text = outcome->verb == Verb::restore
+                         ? fmt::format("brought back {}", format_bytes(outcome->bytes_restored))
+                         : fmt::format("gave back {}", format_bytes(outcome->bytes_released));
+  const std::uint64_t tokens = std::max(outcome->tokens_trimmed, outcome->tokens_restored);
+  if (tokens > 0) text += fmt::format(" ({} tokens)", tokens);
+  if (outcome->tokens_lost > 0) text += fmt::format(", {} tokens are lost", outcome->tokens_lost);
   text += fmt::format(" in {:.1f} ms", static_cast<double>(outcome->duration_us) / 1e3);
   if (outcome->status == Status::more) text += ", more is left";
   return text;
@@ -203,14 +225,18 @@ std::string explain_reason(const Tick& tick) {
     case Reason::too_little:
       return fmt::format("all that could be given is far below the need of {}", need);
     case Reason::at_floor:
-      return fmt::format("the live KV cache ({}) is at its floor (--kv-min), need {}",
-                         live_kv(tick), need);
+      return fmt::format("the live KV cache ({}) {}, need {}", live_kv(tick), floor_text(tick),
+                         need);
     case Reason::not_allowed:
-      return fmt::format("only dropping context would help (need {}), and --trim forbids it", need);
+      return fmt::format("only taking context out would help (need {}), and --trim forbids it",
+                         need);
     case Reason::paused:
       return "governing was paused";
     case Reason::foreign:
       return "others stall, and giving up context would not relieve them: " + situation(signal);
+    case Reason::restore:
+      return fmt::format("pressure is over and memory bears {}: {}", on_disk(tick),
+                         situation(signal));
   }
   return "of a rule this version does not know";
 }

@@ -3,6 +3,7 @@
 // table test can say "10 % stall, limit hit, 3 MiB left" and look at the level that follows.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -72,33 +73,68 @@ class Driver {
     return log.back();
   }
 
-  /// Answers every trim and release of the last decision as done with all that was asked.
+  /// Answers every action of the last decision as done with all that was asked.
   void answer(double efficacy = 1) {
     for (const Action& action : log.back().decision.actions) {
       Outcome outcome{.decision_id = action.decision_id, .verb = action.verb, .pool = action.pool};
       outcome.status = Status::done;
       outcome.t_us = now_us + 1'000;
-      if (action.verb == Verb::trim) {
-        outcome.bytes_released =
-            static_cast<std::uint64_t>(static_cast<double>(action.bytes) * efficacy);
-        world.kv.live_bytes -= action.bytes;
-        world.kv.resident_bytes -= outcome.bytes_released;
-        world.kv.trimmable_bytes -= action.bytes;
-        world.usage_bytes -= outcome.bytes_released;
-        world.own_anon_bytes -= outcome.bytes_released;
+      const auto moved = static_cast<std::uint64_t>(static_cast<double>(action.bytes) * efficacy);
+      if (action.verb == Verb::restore) {
+        outcome.bytes_restored = moved;
+        world.kv.live_bytes += moved;
+        world.kv.spilled_bytes -= moved;
+        world.kv.trimmed_bytes -= std::min(world.kv.trimmed_bytes, moved);
+        move_resident(static_cast<std::int64_t>(moved));
+      } else if (action.verb != Verb::release) {
+        outcome.bytes_released = moved;
+        if (action.verb != Verb::compact) world.kv.live_bytes -= action.bytes;
+        (action.verb == Verb::trim    ? world.kv.trimmable_bytes
+         : action.verb == Verb::spill ? world.kv.spillable_bytes
+                                      : world.kv.compactable_bytes) -= action.bytes;
+        if (action.verb == Verb::spill) world.kv.spilled_bytes += action.bytes;
+        move_resident(-static_cast<std::int64_t>(moved));
       }
       outcomes.push_back(outcome);
     }
   }
 
-  /// Trims asked since the log had `from` entries.
-  std::size_t trims(std::size_t from = 0) const {
+  /// Answers the last action of that verb, nothing having moved.
+  void answer_empty(Verb verb, Status status) {
+    for (auto it = log.rbegin(); it != log.rend(); ++it) {
+      for (const Action& action : it->decision.actions) {
+        if (action.verb != verb) continue;
+        outcomes.push_back(Outcome{.decision_id = action.decision_id,
+                                   .verb = verb,
+                                   .pool = action.pool,
+                                   .status = status,
+                                   .t_us = now_us});
+        return;
+      }
+    }
+  }
+
+  /// Bytes of that verb in the last decision; 0 = not asked.
+  std::uint64_t asked(Verb verb) const {
+    for (const Action& action : log.back().decision.actions) {
+      if (action.verb == verb && action.pool == PoolKind::kv) return action.bytes;
+    }
+    return 0;
+  }
+
+  /// How often that verb was asked of the KV pool since the log had `from` entries.
+  std::size_t count(Verb verb, std::size_t from = 0) const {
     std::size_t count = 0;
     for (std::size_t i = from; i < log.size(); ++i) {
-      for (const Action& action : log[i].decision.actions) count += action.verb == Verb::trim;
+      for (const Action& action : log[i].decision.actions) {
+        count += action.verb == verb && action.pool == PoolKind::kv;
+      }
     }
     return count;
   }
+
+  /// Trims asked since the log had `from` entries.
+  std::size_t trims(std::size_t from = 0) const { return count(Verb::trim, from); }
 
   Observation last_observation;
 
@@ -107,6 +143,13 @@ class Driver {
     double own_some = 5e6, own_full = 2e6, parent_some = 7e6, system_some = 9e6, hits = 1000,
            scan = 5000, refaults = 100, faults = 300, hints = 0;
   };
+
+  void move_resident(std::int64_t bytes) {
+    const auto by = static_cast<std::uint64_t>(bytes);  // wraps as it should where it is negative
+    world.kv.resident_bytes += by;
+    world.usage_bytes += by;
+    world.own_anon_bytes += by;
+  }
 
   void grow(double seconds) {
     counters_.own_some += world.own_some * seconds * 1e6;

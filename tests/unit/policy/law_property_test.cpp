@@ -11,7 +11,7 @@
 
 #include "base/prng.h"
 #include "policy/decide.h"
-#include "policy/ladder.h"
+#include "policy/rungs.h"
 
 namespace kvpsi {
 namespace {
@@ -147,18 +147,25 @@ RC_GTEST_PROP(Law, SurvivesAnythingAndIsDeterministic, (std::uint64_t seed)) {
       RC_ASSERT(config.trim_allowed || action.verb != Verb::trim);
       RC_ASSERT(config.release_allowed || action.verb != Verb::release);
       RC_ASSERT(!observation.paused || first.decision.reason == Reason::asked);
-      RC_ASSERT(action.verb == Verb::release || action.verb == Verb::trim);
       RC_ASSERT((action.bytes == 0) == (action.verb == Verb::release));
-      if (action.verb != Verb::trim) continue;
-      const PoolView* kv = nullptr;
-      for (const PoolView& view : observation.pools) {
-        if (view.kind == PoolKind::kv && kv == nullptr) kv = &view;
-      }
+      if (action.verb == Verb::release) continue;
+      RC_ASSERT(action.pool == PoolKind::kv);
+      RC_ASSERT(config.release_allowed || action.verb == Verb::trim ||
+                action.verb == Verb::restore);
+      const PoolView* kv = find_pool(observation.pools, PoolKind::kv);
       RC_ASSERT(kv != nullptr);
+      if (action.verb == Verb::compact) RC_ASSERT(action.bytes <= kv->compactable_bytes);
+      if (action.verb == Verb::restore) {
+        RC_ASSERT(first.decision.reason == Reason::restore);
+        RC_ASSERT(first.decision.actions.size() == 1u);
+        RC_ASSERT(action.bytes <= kv->spilled_bytes);
+      }
+      if (action.verb != Verb::trim && action.verb != Verb::spill) continue;
       const std::uint64_t floor = config.kv_max_bytes == 0
                                       ? config.kv_min_bytes
                                       : std::min(config.kv_min_bytes, config.kv_max_bytes);
-      RC_ASSERT(action.bytes <= kv->trimmable_bytes);
+      const bool trims = action.verb == Verb::trim;
+      RC_ASSERT(action.bytes <= (trims ? kv->trimmable_bytes : kv->spillable_bytes));
       RC_ASSERT(action.bytes <= kv->live_bytes && kv->live_bytes - action.bytes >= floor);
     }
     state = first.state;
@@ -170,18 +177,13 @@ RC_GTEST_PROP(Law, MoreNeedNeverGivesASmallerStep, (std::uint64_t seed)) {
   Prng random(seed);
   PoolView kv;
   kv.kind = PoolKind::kv;
-  kv.live_bytes = any_number(random);
-  kv.trimmable_bytes = any_number(random);
   kv.granule_bytes = any_number(random);
-  const std::uint64_t floor = any_number(random);
-  const std::uint64_t free = any_number(random);
+  const std::uint64_t most = any_number(random);
   std::uint64_t need = any_number(random), more = any_number(random);
   if (more < need) std::swap(need, more);
-  RC_ASSERT(size_step(more, free, kv, floor) >= size_step(need, free, kv, floor));
-  RC_ASSERT(
-      size_step(need, free, kv, floor) >=
-      std::min(need > free ? need - free : 0,
-               std::min(kv.trimmable_bytes, kv.live_bytes > floor ? kv.live_bytes - floor : 0)));
+  RC_ASSERT(size_step(more, kv, most) >= size_step(need, kv, most));
+  RC_ASSERT(size_step(need, kv, most) >= std::min(need, most));
+  RC_ASSERT(size_step(need, kv, most) <= most);
 }
 
 RC_GTEST_PROP(Law, MissingMoreMemoryNeverGivesASmallerStep, ()) {
@@ -240,7 +242,7 @@ TEST(StateHash, ChangesWithEveryPartOfTheState) {
   EXPECT_TRUE(differs([](S& s) { s.trim_again = true; }));
   EXPECT_TRUE(differs([](S& s) { s.step_end_us = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.step_was_trim = true; }));
-  EXPECT_TRUE(differs([](S& s) { s.trim_asked_us = 1; }));
+  EXPECT_TRUE(differs([](S& s) { s.step_asked_us = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.trim_asked_id = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.trim_asked_bytes = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.trim_for_need = true; }));
@@ -252,6 +254,19 @@ TEST(StateHash, ChangesWithEveryPartOfTheState) {
   EXPECT_TRUE(differs([](S& s) { s.futile_until_us = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.futile_hold_us = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.last_tidy_us = 1; }));
+  EXPECT_TRUE(differs([](S& s) { s.effective_id = 1; }));
+  EXPECT_TRUE(differs([](S& s) { s.restored_us = 1; }));
+  EXPECT_TRUE(differs([](S& s) { s.restore_undone_us = 1; }));
+  for (Effort PolicyState::* effort : {&S::spill, &S::compact, &S::restore}) {
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).in_flight.decision_id = 1; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).asked_id = 1; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).asked_bytes = 1; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).asked_us = 1; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).for_need = true; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).again = true; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).hold_us = 1; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).hold_until_us = 1; }));
+  }
 }
 
 TEST(ConfigHash, NamesEveryField) {
