@@ -29,7 +29,7 @@ GovernorOptions make_governor_options(const RunOptions& options) {
   GovernorOptions made;
   made.dry_run = !options.is_acting();
   made.policy.release_allowed = options.release;
-  made.policy.trim_allowed = options.trim == TrimMode::eager;
+  made.policy.trim_allowed = options.trim != TrimMode::off;
   made.policy.trim_for_room = options.trim == TrimMode::eager;
   made.policy.kv_min_bytes = options.kv_min_bytes;
   made.policy.kv_max_bytes = options.kv_max_bytes;

@@ -80,10 +80,13 @@ void add_engine_options(CLI::App& app, EngineOptions& engine) {
 void add_governor_options(CLI::App& app, RunOptions& options) {
   add_on_off_option(app, "--governor", options.governor, "Give memory back under pressure");
   app.add_flag("--dry-run", options.dry_run, "Say what would be done (--journal), do nothing");
-  add_choice_option<TrimMode>(app, "--trim", options.trim,
-                              {{"off", TrimMode::off}, {"eager", TrimMode::eager}},
-                              "Drop the middle of the context when nothing else is left to give; "
-                              "it is gone for good in this version");
+  add_choice_option<TrimMode>(
+      app, "--trim", options.trim,
+      {{"off", TrimMode::off}, {"last-resort", TrimMode::last_resort}, {"eager", TrimMode::eager}},
+      "Take the middle of the context out when nothing else is left to "
+      "give: last-resort: only with its rows on disk, to return when the "
+      "pressure ends; eager: also to make room, and for good where there "
+      "is no spill file; off: never");
   add_number_option(app, "--keep", options.keep, 0, kMany, "First tokens that trim never drops");
   add_number_option(app, "--tail", options.tail, 1, kMany, "Last tokens that trim never drops");
   add_number_option(app, "--min-prune", options.min_prune, 1, kMany,
@@ -93,6 +96,7 @@ void add_governor_options(CLI::App& app, RunOptions& options) {
                    "Goal for live KV memory: shown, not enforced by kvpsi run, which has no new "
                    "work to refuse; 0: none. `kvpsi status --set-kv-soft-max` changes it");
   add_bytes_option(app, "--kv-min", options.kv_min_bytes, "Trim leaves at least this much live KV");
+  add_spill_options(app, options.spill);
   add_on_off_option(app, "--release", options.release,
                     "off: free pages stay (to compare trimming alone)");
   app.add_option("--journal", options.journal, "Record every turn of the governor (JSON lines)")
@@ -129,11 +133,11 @@ Result<std::string> read_prompt_file(const std::string& path) {
 }
 
 Result<void> check_governor_options(const RunOptions& options) {
-  const bool asks_for_cap =
-      options.kv_max_bytes != 0 || options.kv_soft_max_bytes != 0 || options.trim != TrimMode::off;
+  const bool asks_for_cap = options.kv_max_bytes != 0 || options.kv_soft_max_bytes != 0 ||
+                            options.trim == TrimMode::eager;
   if (!options.governor && asks_for_cap) {
     return fail(ErrorCode::invalid_argument,
-                "--kv-max, --kv-soft-max and --trim need --governor on");
+                "--kv-max, --kv-soft-max and --trim eager need --governor on");
   }
   if (options.dry_run && !options.governor) {
     return fail(ErrorCode::invalid_argument,
@@ -156,7 +160,7 @@ void add_run_options(CLI::App& app, RunOptions& options) {
 }
 
 Result<void> check_trim_window(const RunOptions& options, std::uint32_t n_ctx) {
-  if (options.trim == TrimMode::off && !options.keep_or_tail_given) return {};
+  if (options.trim != TrimMode::eager && !options.keep_or_tail_given) return {};
   const std::uint64_t kept = std::uint64_t{options.keep} + options.tail;
   if (kept < n_ctx) return {};
   return fail(

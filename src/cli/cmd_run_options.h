@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/cmd_run_spill.h"
 #include "llama/elastic.h"
 #include "llama/engine.h"
 
@@ -28,7 +29,8 @@ struct RunOptions {
   bool governor = true;
   bool dry_run = false;
   bool release = true;
-  TrimMode trim = TrimMode::off;
+  TrimMode trim = TrimMode::last_resort;
+  SpillOptions spill;
   std::uint32_t keep = 64;
   std::uint32_t tail = 256;
   std::uint32_t min_prune = 64;
@@ -48,6 +50,8 @@ struct RunOptions {
   bool is_acting() const { return governor && !dry_run; }
   /// llama.cpp's memory differs from stock.
   bool is_elastic() const { return is_acting() && release; }
+  /// Rows may go to a file.
+  bool may_spill() const { return is_elastic(); }
   /// Gives up context when memory is short: others may leave it its share of the burden.
   bool shares_need() const { return is_acting() && trim != TrimMode::off; }
   /// A governor thread runs, if only to record.

@@ -43,6 +43,14 @@ class SpeedMeter {
 
 }  // namespace
 
+Result<void> RunSession::open_spill_file() {
+  if (!options_.may_spill()) return {};
+  auto opened = open_spill(options_.spill);
+  if (!opened) return std::unexpected(opened.error());
+  spill_ = std::move(*opened);
+  return {};
+}
+
 Result<void> RunSession::load() {
   phases_.enter(RunPhase::load);
   record_.start_us = monotonic_us();
@@ -81,6 +89,7 @@ Result<void> RunSession::attach() {
   options.min_prune = options_.min_prune;
   options.trim_at_rest = true;  // nothing here reads the context's memory between decodes
   options.release = options_.release;
+  options.spill = spill_.file.get();
   if (options_.is_acting()) {
     options.kv_min_bytes = options_.kv_min_bytes;
     options.kv_max_bytes = options_.kv_max_bytes;
@@ -152,11 +161,12 @@ void RunSession::print_banner() {
                                   record_.self_check.what));
   }
   for (const std::string& clause : record_.ungoverned) screen_.say("not governed: " + clause);
-  if (options_.trim == TrimMode::eager) {
-    screen_.say(
-        fmt::format("trimming is on: when nothing else is left, context between the first "
-                    "{} and the last {} tokens is dropped, for good in this version",
-                    options_.keep, options_.tail));
+  if (options_.may_spill()) screen_.say("spill: " + spill_.what);
+  if (options_.is_acting() && options_.trim == TrimMode::eager) {
+    screen_.say(fmt::format(
+        "trimming is eager: context between the first {} and the last {} tokens "
+        "leaves when memory or room is short{}",
+        options_.keep, options_.tail, spill_.file ? " and returns from disk" : ", for good"));
   }
   if (options_.kv_max_bytes != 0) {
     screen_.say(fmt::format("KV cap {}", format_bytes(options_.kv_max_bytes)));
@@ -238,6 +248,7 @@ void RunSession::finish() {
     if (journal && journal->error) screen_.warn("the journal is cut: " + describe(*journal->error));
   }
   record_.context = governed_->measure();
+  for (const std::string& loss : governed_->take_losses()) screen_.warn(loss);
   if (const auto memory = read_own_memory()) record_.memory = *memory;
 }
 
@@ -250,7 +261,8 @@ Result<RunRecord> RunSession::run() {
     if (!opened) return std::unexpected(opened.error());
     governor_ = std::move(*opened);
   }
-  auto done = load();
+  auto done = open_spill_file();  // before time goes into loading
+  if (done) done = load();
   if (done) done = attach();
   if (!done) return std::unexpected(done.error());
   start_governor();

@@ -32,6 +32,7 @@ class RunSession {
   Result<RunRecord> run();
 
  private:
+  Result<void> open_spill_file();
   Result<void> load();
   Result<void> attach();
   void start_governor();
@@ -52,6 +53,7 @@ class RunSession {
   PhaseLog phases_;
   RunRecord record_;
   std::vector<Token> prompt_;
+  OpenedSpill spill_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<GovernedContext> governed_;
   std::unique_ptr<RunGovernor> governor_;
