@@ -74,10 +74,17 @@ EXPECT   kvpsi: pressure:
 EXPECT   /self-check: .* came back/
 EXPECT   /2 tokens after a prompt of [0-9]+/
 
-NAME     trimming says that it is final
+NAME     trimming without a spill file says that it is final
 REQUIRES model llama
-RUN      $KVPSI run -m $MODEL -p Once -n 2 -t 1 --trim eager 2>&1 >/dev/null
-EXPECT   dropped, for good in this version
+RUN      $KVPSI run -m $MODEL -p Once -n 2 -t 1 --trim eager --spill-dir off 2>&1 >/dev/null
+EXPECT   kvpsi: spill: off
+EXPECT   leaves when memory or room is short, for good
+
+NAME     a spill directory leaves nothing behind
+REQUIRES model llama
+RUN      mkdir spill && $KVPSI run -m $MODEL -p Once -n 2 -t 1 --spill-dir spill --spill-max 64MiB 2>&1 >/dev/null && ls -A spill | wc -l
+EXPECT   spill: 64.0 MiB at most to spill
+EXPECT   0
 
 NAME     a stop string ends the text before it
 REQUIRES model llama

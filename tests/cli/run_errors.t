@@ -86,8 +86,20 @@ EXIT     2
 NAME     a choice that is none
 REQUIRES llama
 RUN      $KVPSI run -m x -p y --trim always
-EXPECT   'always' is none of off|eager
+EXPECT   'always' is none of off|last-resort|eager
 EXIT     2
+
+NAME     a spill directory that is absent, before the model is loaded
+REQUIRES llama
+RUN      $KVPSI run -m x -p y --spill-dir /nowhere/at/all
+EXPECT   /nowhere/at/all
+EXIT     2
+
+NAME     a spill directory in memory
+REQUIRES llama
+RUN      $KVPSI run -m x -p y --spill-dir /dev/shm
+EXPECT   /dev/shm
+EXIT     3
 
 NAME     keep and tail that fill the context
 REQUIRES llama
