@@ -97,7 +97,7 @@ GovernedState::GovernedState(llama_model* model, llama_context* context,
   check_wraps();
 }
 
-GovernedState::~GovernedState() { detach(); }
+GovernedState::~GovernedState() { detach(false); }
 
 /// Null, with the reason among the ungoverned, where the pages of this cache cannot be had.
 std::unique_ptr<KvPart> GovernedState::set_up_part(const llama_kv_cache& cache,
@@ -194,12 +194,12 @@ void GovernedState::publish_if_due() {
   if (scratch_) scratch_->publish();
 }
 
-void GovernedState::detach() {
+void GovernedState::detach(bool context_dies) {
   remove_attached(this);
   const std::lock_guard lock(gate_.mutex);
   if (!gate_.attached) return;
   gate_.attached = false;
-  if (kv_) kv_->let_go();
+  if (kv_) kv_->let_go(context_dies);
   context_ = nullptr;
 }
 

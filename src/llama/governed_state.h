@@ -45,9 +45,9 @@ class GovernedState {
   /// Doorbells of llama_memory_* and llama_state_*; engine's mutex held. Null without a KV pool.
   KvPool* kv() { return kv_ ? &*kv_ : nullptr; }
 
-  /// The context is about to be freed: pools answer `nothing` from now on. Takes the engine's
-  /// mutex.
-  void detach();
+  /// Pools answer `nothing` from now on. Rows in the spill file come back first unless the context
+  /// is about to be freed. Takes the engine's mutex.
+  void detach(bool context_dies);
 
   std::span<MemoryPool* const> pools() { return pools_; }
   std::span<const std::string> ungoverned() const { return ungoverned_; }

@@ -58,7 +58,8 @@ KvPool::KvPool(EngineGate& gate, llama_context* context, std::vector<std::unique
 
 KvPool::~KvPool() = default;
 
-void KvPool::let_go() {
+void KvPool::let_go(bool context_dies) {
+  if (spill_ && !context_dies) bring_all_back(-1);
   for (const auto& part : parts_) part->let_go();
   spill_.reset();
 }

@@ -49,8 +49,8 @@ class KvPool final : public GatedPool {
   void before_state_write(llama_seq_id seq);
   void after_state_write(llama_seq_id seq, bool done);
 
-  /// The context is gone: forget the pages.
-  void let_go();
+  /// Ends governing: what lies in the file comes back first, unless the context dies with it.
+  void let_go(bool context_dies);
 
   /// Takes at least `wanted` tokens out of the context if the options allow it, waiting for the
   /// disk where their rows must go there first. Inference thread, no decode running.
@@ -99,10 +99,11 @@ class KvPool final : public GatedPool {
   const GovernOptions options_;
   const bool elastic_;
   Counters& counters_;
-  std::unique_ptr<KvSpill> spill_;      ///< null without a spill store
-  bool copy_pending_ = false;           ///< a stream's cells look free but are still to be copied
-  bool pack_wanted_ = false;            ///< a trim left holes
-  std::uint32_t batch_tokens_ = 0;      ///< of the decode about to run
+  std::unique_ptr<KvSpill> spill_;  ///< null without a spill store
+  bool copy_pending_ = false;       ///< a stream's cells look free but are still to be copied
+  bool pack_wanted_ = false;        ///< a trim left holes
+  std::uint32_t batch_tokens_ = 0;  ///< of the decode about to run
+  SeqSet batch_seqs_;
   std::uint64_t reduced_since_us_ = 0;  ///< 0 = the context is whole
   std::vector<std::string> losses_;
 };

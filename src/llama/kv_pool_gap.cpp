@@ -29,6 +29,7 @@ bool KvPool::is_shift_pending() const {
 
 void KvPool::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
   batch_tokens_ = tokens;
+  batch_seqs_ = seqs;
   if (spill_) {
     spill_->note_use(seqs);
     spill_->poll();
@@ -50,6 +51,7 @@ void KvPool::before_graph() {
 
 void KvPool::after_decode(bool failed) {
   batch_tokens_ = 0;
+  if (spill_) spill_->note_use(batch_seqs_);  // a batch may take longer than idleness
   if (failed) {
     for (const auto& part : parts_) part->on_written_everywhere();
   }

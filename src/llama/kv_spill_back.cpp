@@ -16,6 +16,19 @@ namespace {
 
 constexpr std::uint64_t kForever = std::numeric_limits<std::uint64_t>::max() / 4;
 
+/// Adds the time until the end of its scope.
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::atomic<std::uint64_t>& sum_us) : sum_us_(sum_us) {}
+  ~Stopwatch() { sum_us_.fetch_add(monotonic_us() - start_us_, std::memory_order_relaxed); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  std::atomic<std::uint64_t>& sum_us_;
+  const std::uint64_t start_us_ = monotonic_us();
+};
+
 }  // namespace
 
 bool KvSpill::start_page_in(const CellBlock* block) {
@@ -102,6 +115,7 @@ bool KvSpill::start_restore(std::uint64_t most_bytes, bool may_place) {
 SpillProgress KvSpill::restore(std::uint64_t bytes, bool may_place, std::uint32_t spare_cells,
                                std::uint64_t deadline_us) {
   const Total before = back_;
+  const Stopwatch watch(counters_.restore_us);
   spare_cells_ = spare_cells;
   no_room_ = false;
   while (true) {
@@ -131,6 +145,8 @@ SpillProgress KvSpill::restore(std::uint64_t bytes, bool may_place, std::uint32_
 }
 
 void KvSpill::bring_back(const SeqSet& seqs) {
+  if (!holds(seqs)) return;
+  const Stopwatch watch(counters_.restore_us);
   while (holds(seqs)) {
     if (start_page_in(spilled_.find(seqs))) continue;
     if (!collect(kForever)) return;
@@ -140,6 +156,8 @@ void KvSpill::bring_back(const SeqSet& seqs) {
 bool KvSpill::bring_back_trimmed(llama_seq_id seq, llama_pos p0, llama_pos p1) {
   no_room_ = false;
   settle_untrims();
+  if (trimmed_.empty()) return true;
+  const Stopwatch watch(counters_.restore_us);
   while (!no_room_) {
     if (start_untrim(trimmed_.find(seq, p0, p1))) continue;
     if (count_jobs(Work::untrim) == 0 && trimmed_.find(seq, p0, p1) == nullptr) return true;

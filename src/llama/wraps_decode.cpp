@@ -117,7 +117,7 @@ llama_context* __wrap_llama_init_from_model(llama_model* model, llama_context_pa
 
 void __wrap_llama_free(llama_context* ctx) {
   count_call(Wrap::llama_free);
-  if (GovernedState* const state = kvpsi::find_attached(ctx)) state->detach();
+  if (GovernedState* const state = kvpsi::find_attached(ctx)) state->detach(true);
   __real_llama_free(ctx);
 }
 
