@@ -5,10 +5,12 @@
 #include <malloc.h>
 
 #include <atomic>
+#include <mutex>
 #include <utility>
 
 #include "base/bytes.h"
 #include "llama/governed_state.h"
+#include "llama/sequence_cells.h"
 
 namespace kvpsi {
 
@@ -46,6 +48,10 @@ ContextMemory GovernedContext::measure() { return state_->measure(); }
 void GovernedContext::pin(std::int32_t sequence, bool pinned) { state_->pin(sequence, pinned); }
 std::vector<std::string> GovernedContext::take_losses() { return state_->take_losses(); }
 std::uint64_t GovernedContext::kv_cells_left() { return state_->kv_cells_left(); }
+std::uint64_t GovernedContext::sequence_tokens(std::int32_t sequence) {
+  const std::lock_guard lock(state_->engine());
+  return state_->context() == nullptr ? 0 : count_sequence_cells(state_->memory(), sequence);
+}
 std::uint64_t GovernedContext::make_room(std::uint32_t cells) { return state_->make_room(cells); }
 
 }  // namespace kvpsi

@@ -153,6 +153,9 @@ class GovernedContext {
   /// What was lost for good since the last call, a clause each. Inference thread, between decodes.
   std::vector<std::string> take_losses();
 
+  /// Cells of one sequence. Inference thread, or any between decodes; 0 once the context is gone.
+  std::uint64_t sequence_tokens(std::int32_t sequence);
+
   /// Trims, where the options allow it, until `cells` more fit below kv_max_bytes and n_ctx.
   /// Inference thread, between decodes. Returns the tokens dropped; ask kv_cells_left() afterwards.
   std::uint64_t make_room(std::uint32_t cells);

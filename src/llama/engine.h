@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Start here for generation: a model, its context, and the loop that turns a prompt into tokens.
-// Knows nothing of pressure; it asks GovernedContext for room before each decode and leaves the
-// rest to the wraps. Must not print. Next hops: engine_load.cpp (model and context),
-// engine_generate.cpp (the loop), prompt.h, text_stream.h.
+// Start here for generation: a model, its context, and the turning of prompts into tokens. Knows
+// nothing of pressure; it asks GovernedContext for room before each decode and leaves the rest to
+// the wraps. Must not print. Next hops: engine_load.cpp (model and context), generation.h (what can
+// be asked and what comes of it), conversation_run.h (the loop), prompt.h.
 #pragma once
 
 #include <atomic>
@@ -10,11 +10,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "llama/generation.h"
 #include "llama/prompt.h"
 
 struct llama_model;
@@ -29,8 +30,9 @@ enum class FlashAttention : std::uint8_t { automatic, on, off };
 
 struct EngineOptions {
   std::string model;
-  /// Tokens of context. Empty: as trained, 4,096 at most; 0: as trained.
+  /// Tokens of context, over all sequences. Empty: as trained, 4,096 at most; 0: as trained.
   std::optional<std::uint32_t> n_ctx;
+  std::uint32_t n_seq_max = 1;   ///< sequences in the cache at once, 1 to 256
   bool beyond_training = false;  ///< allow n_ctx to be larger than the model was trained for
   /// Tokens of a prefill chunk; the ubatch has the same size. Requests of the governor wait for the
   /// end of a chunk: 0.9 s at 145 tokens/s, and 256 is no faster.
@@ -47,74 +49,7 @@ struct EngineOptions {
   std::function<bool(float)> on_load_progress;
 };
 
-struct GenerateOptions {
-  std::uint32_t predict = 128;  ///< tokens to make at most
-  bool ignore_eos = false;      ///< ban every end-of-generation token
-  std::vector<std::string> stops;
-  double time_max_s = 0;   ///< stop decoding after this long; 0 = never
-  double temperature = 0;  ///< 0 = greedy; else top-k 40, top-p 0.95, min-p 0.05 and this
-  std::uint32_t seed = 1;
-
-  std::function<void(std::string_view)> on_text;  ///< printable text, in order
-  /// After each prefill chunk and each token, and before the first: prompt tokens done, tokens
-  /// decoded.
-  std::function<void(std::uint32_t, std::uint32_t)> on_progress;
-  std::function<void()> on_decode_start;  ///< once, between prefill and decoding
-};
-
-/// Why a generation ended.
-enum class StopReason : std::uint8_t {
-  length,        ///< `predict` tokens were made
-  eos,           ///< the model ended its turn
-  stop,          ///< a stop string
-  time,          ///< time_max_s is over
-  interrupted,   ///< the stop flag was set
-  context_full,  ///< n_ctx cells hold a token
-  kv_max,        ///< the cap on KV memory is reached and nothing may be trimmed
-};
-
-constexpr std::string_view name(StopReason reason) {
-  switch (reason) {
-    case StopReason::length:
-      return "length";
-    case StopReason::eos:
-      return "eos";
-    case StopReason::stop:
-      return "stop";
-    case StopReason::time:
-      return "time";
-    case StopReason::interrupted:
-      return "interrupted";
-    case StopReason::context_full:
-      return "context_full";
-    case StopReason::kv_max:
-      return "kv_max";
-  }
-  return "unknown";
-}
-
-/// One generation. Times are CLOCK_MONOTONIC, microseconds.
-struct Generation {
-  StopReason stop_reason = StopReason::length;
-  std::string text;  ///< valid UTF-8
-  std::uint32_t prompt_tokens = 0;
-  std::uint32_t prefilled = 0;  ///< prompt tokens that were evaluated
-  std::uint32_t decoded = 0;
-  std::vector<std::uint64_t> token_t_us;  ///< when each token was there
-  std::uint64_t prefill_start_us = 0;
-  std::uint64_t decode_start_us = 0;  ///< 0: it never came to that
-  std::uint64_t decode_end_us = 0;
-  std::uint64_t prefill_cpu_us = 0;
-  std::uint64_t decode_cpu_us = 0;
-};
-
-/// Tokens a second between the first and the last token; 0 for fewer than two tokens.
-double tokens_per_second(const Generation& generation);
-
-/// Milliseconds between tokens, in order (one fewer than there are tokens).
-std::vector<double> token_latencies_ms(const Generation& generation);
-
-/// A loaded model with one context of one sequence. One thread at a time.
+/// A loaded model with one context. One thread at a time.
 class Engine {
  public:
   /// Loads. Call set_elastic first. Errors: not_found, permission, malformed (the file),
@@ -128,21 +63,36 @@ class Engine {
 
   llama_model* model() { return model_; }
   llama_context* context() { return context_; }
-  std::uint32_t n_ctx() const;  ///< as granted, a multiple of 256
+  std::uint32_t n_ctx() const;  ///< over all sequences, as granted, a multiple of 256
+  std::uint32_t n_seq_max() const;
+  /// Tokens that one sequence may have: n_ctx with a unified cache, else its share; with several
+  /// sequences never more than the model was trained for, unless beyond_training.
+  std::uint32_t sequence_limit() const { return sequence_limit_; }
   std::uint32_t n_batch() const;
   std::uint64_t model_bytes() const;  ///< all weights, llama_model_size
   std::uint32_t trained_n_ctx() const;
 
-  /// Evaluates the prompt and generates. `stop` is looked at between tokens and within a decode.
-  /// `governed` gives room below --kv-max; may be null. Errors: invalid_argument (the prompt fills
-  /// the context), io (llama.cpp failed to decode).
+  /// Errors: invalid_argument where a prompt of so many tokens leaves no room for an answer.
+  Result<void> check_prompt_length(std::size_t tokens) const;
+
+  /// Evaluates the prompt and generates: converse() with one conversation, and its errors.
   Result<Generation> generate(const std::vector<Token>& prompt, const GenerateOptions& options,
                               GovernedContext* governed, const std::atomic<bool>& stop);
 
+  /// Holds the conversations, n_seq_max at a time; see conversation_run.h for the order. `stop` is
+  /// looked at between tokens and within a decode. `governed` gives room below --kv-max; may be
+  /// null. The cache must be empty. Errors: invalid_argument (a prompt fills the context; see also
+  /// check_seats), io (llama.cpp failed to decode).
+  Result<Conversations> converse(std::span<const Conversation> asked,
+                                 const GenerateOptions& options, GovernedContext* governed,
+                                 const std::atomic<bool>& stop);
+
  private:
-  Engine(llama_model* model, llama_context* context) : model_(model), context_(context) {}
+  Engine(llama_model* model, llama_context* context, std::uint32_t sequence_limit)
+      : model_(model), context_(context), sequence_limit_(sequence_limit) {}
   llama_model* model_;
   llama_context* context_;
+  std::uint32_t sequence_limit_;
 };
 
 }  // namespace kvpsi

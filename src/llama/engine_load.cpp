@@ -80,14 +80,28 @@ Result<llama_model*> load_model(const EngineOptions& options) {
               options.model);
 }
 
+/// Each of several sequences may be as long as the model was trained for.
 Result<std::uint32_t> choose_context(const EngineOptions& options, std::uint32_t trained) {
   if (!options.n_ctx) return std::min(trained, kDefaultContext);
   if (*options.n_ctx == 0) return trained;
-  if (*options.n_ctx <= trained || options.beyond_training) return *options.n_ctx;
-  return fail(ErrorCode::invalid_argument,
-              fmt::format("-c {} is beyond the {} tokens that this model was trained for; use -c "
-                          "{}, or add --beyond-training",
-                          *options.n_ctx, trained, trained));
+  const std::uint64_t most = std::uint64_t{trained} * options.n_seq_max;
+  if (*options.n_ctx <= most || options.beyond_training) return *options.n_ctx;
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format("-c {} is beyond the {} tokens that this model was trained for{}; use -c "
+                  "{}, or add --beyond-training",
+                  *options.n_ctx, most,
+                  options.n_seq_max > 1 ? fmt::format(" with {} sequences", options.n_seq_max)
+                                        : std::string(),
+                  most));
+}
+
+/// See Engine::sequence_limit. A context of one sequence was checked, and trim may move it on.
+std::uint32_t find_sequence_limit(const EngineOptions& options, const llama_model* model,
+                                  const llama_context* context) {
+  const std::uint32_t limit = llama_n_ctx_seq(context);
+  if (options.n_seq_max == 1 || options.beyond_training) return limit;
+  return std::min(limit, static_cast<std::uint32_t>(std::max(llama_model_n_ctx_train(model), 1)));
 }
 
 Result<llama_context_params> make_context_params(const EngineOptions& options,
@@ -105,7 +119,7 @@ Result<llama_context_params> make_context_params(const EngineOptions& options,
   params.n_ctx = n_ctx;
   params.n_batch = std::min(options.n_batch, n_ctx);
   params.n_ubatch = params.n_batch;
-  params.n_seq_max = 1;
+  params.n_seq_max = options.n_seq_max;
   params.n_threads = static_cast<std::int32_t>(options.threads);
   params.n_threads_batch = params.n_threads;
   params.type_k = *type_k;
@@ -159,7 +173,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
     llama_model_free(*model);
     return std::unexpected(context.error());
   }
-  return std::unique_ptr<Engine>(new Engine(*model, *context));
+  const std::uint32_t limit = find_sequence_limit(options, *model, *context);
+  return std::unique_ptr<Engine>(new Engine(*model, *context, limit));
 }
 
 Engine::~Engine() {
@@ -168,6 +183,7 @@ Engine::~Engine() {
 }
 
 std::uint32_t Engine::n_ctx() const { return llama_n_ctx(context_); }
+std::uint32_t Engine::n_seq_max() const { return llama_n_seq_max(context_); }
 std::uint32_t Engine::n_batch() const { return llama_n_batch(context_); }
 std::uint64_t Engine::model_bytes() const { return llama_model_size(model_); }
 std::uint32_t Engine::trained_n_ctx() const {
