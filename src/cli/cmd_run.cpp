@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/bytes.h"
+#include "cli/cmd_run_conversations.h"
 #include "cli/cmd_run_options.h"
 #include "cli/cmd_run_screen.h"
 #include "cli/cmd_run_session.h"
@@ -23,12 +24,23 @@ namespace {
 
 /// Said even with --quiet: the text is shorter than was asked for.
 void explain_early_end(const RunOptions& options, const RunRecord& record, RunScreen& screen) {
-  if (record.generation.stop_reason == StopReason::kv_max) {
-    screen.warn(fmt::format(
-        "stopped at --kv-max {}: {} tokens of context fill it; raise it, or allow --trim eager",
-        format_bytes(options.kv_max_bytes), record.context.kv_cells_live));
-  } else if (record.generation.stop_reason == StopReason::context_full) {
-    screen.warn(fmt::format("stopped: the context of {} tokens is full; raise -c", record.n_ctx));
+  const auto stopped_by = [&record](StopReason reason) -> std::string {
+    if (record.conversations.empty()) {
+      return record.generation.stop_reason == reason ? "stopped" : "";
+    }
+    const std::string who = name_those_ended_by(record.conversations, reason);
+    return who.empty() ? who : who + " stopped";
+  };
+  if (const std::string what = stopped_by(StopReason::kv_max); !what.empty()) {
+    const std::string filled =
+        record.conversations.empty()
+            ? fmt::format(": {} tokens of context fill it", record.context.kv_cells_live)
+            : std::string();
+    screen.warn(fmt::format("{} at --kv-max {}{}; raise it, or allow --trim eager", what,
+                            format_bytes(options.kv_max_bytes), filled));
+  }
+  if (const std::string what = stopped_by(StopReason::context_full); !what.empty()) {
+    screen.warn(fmt::format("{}: the context of {} tokens is full; raise -c", what, record.n_ctx));
   }
 }
 

@@ -6,13 +6,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <limits>
 #include <thread>
+#include <utility>
 
 #include "base/bytes.h"
 #include "cli/options.h"
@@ -21,12 +17,21 @@
 namespace kvpsi {
 namespace {
 
-constexpr std::uint32_t kMany = 1U << 30;
+constexpr std::uint32_t kMany = kMaxTokens;
 
 void add_text_options(CLI::App& app, RunOptions& options) {
   app.add_option("-p,--prompt", options.prompt.text, "The prompt")->type_name("TEXT");
   app.add_option("-f,--file", options.prompt_file, "Read the prompt from a file; -: from stdin")
       ->type_name("FILE");
+  app.add_option(
+         "--prompts", options.prompts_file,
+         "Read conversations from a file, a JSON object a line: {\"prompt\": \"text\", "
+         "\"predict\": 64, \"then\": 0, \"prompt_tokens\": 0}; -: from stdin. predict 0: it "
+         "waits in the cache; then: tokens of a second turn, after all first ones")
+      ->type_name("FILE");
+  add_number_option(app, "--parallel", options.engine.n_seq_max, 1, 256,
+                    "Conversations in the cache at once, each a sequence of its own: from "
+                    "--prompts, or from -f with a line --- between them");
   app.add_flag("--chat", options.prompt.chat, "Put the prompt into the model's chat template");
   add_number_option(app, "--prompt-tokens", options.prompt.tokens, 0, kMany,
                     "Make the prompt this long: cut it, or repeat its text; 0: as it is");
@@ -50,8 +55,9 @@ void add_text_options(CLI::App& app, RunOptions& options) {
 void add_engine_options(CLI::App& app, EngineOptions& engine) {
   app.add_option("-m,--model", engine.model, "Model file (GGUF)")->type_name("FILE")->required();
   add_number_option(app, "-c,--ctx-size", engine.n_ctx, 0, kMany,
-                    "Context in tokens; 0: as the model was trained. Default: as trained, 4096 at "
-                    "most");
+                    "Context in tokens, all conversations together; 0: as the model was trained. "
+                    "Default: as trained, 4096 at most. With --parallel N it may be N times what "
+                    "the model was trained for, as no conversation gets longer than that");
   app.add_flag("--beyond-training", engine.beyond_training,
                "Allow a context longer than the model was trained for");
   engine.threads = std::max(1U, std::thread::hardware_concurrency());
@@ -71,7 +77,8 @@ void add_engine_options(CLI::App& app, EngineOptions& engine) {
       ->type_name("TYPE")
       ->capture_default_str();
   app.add_flag("--kv-unified,!--no-kv-unified", engine.kv_unified,
-               "One KV buffer for all sequences (the default)");
+               "One KV buffer that all conversations fill as they need it (the default); "
+               "--no-kv-unified: each has a fixed share of -c / N, rounded up to 256 tokens");
   app.add_flag("--mmap,!--no-mmap", engine.mmap, "Map the model file (the default)");
   app.add_flag("--mlock", engine.mlock, "Lock the weights into memory");
   app.add_flag("--verbose", engine.verbose, "Show llama.cpp's log on stderr");
@@ -115,23 +122,6 @@ void add_governor_options(CLI::App& app, RunOptions& options) {
   app.add_option("--psi-system", options.psi_system, "The same of the machine")->type_name("PATH");
 }
 
-Result<std::string> read_prompt_file(const std::string& path) {
-  if (path == "-") {
-    return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
-  }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    const auto code = errno == ENOENT ? ErrorCode::not_found : ErrorCode::permission;
-    return fail(code, "cannot read the prompt file", path, errno);
-  }
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (file.bad() || (text.empty() && errno != 0)) {
-    return fail(ErrorCode::invalid_argument, "cannot read the prompt file", path, errno);
-  }
-  return text;
-}
-
 Result<void> check_governor_options(const RunOptions& options) {
   const bool asks_for_cap = options.kv_max_bytes != 0 || options.kv_soft_max_bytes != 0 ||
                             options.trim == TrimMode::eager;
@@ -149,6 +139,55 @@ Result<void> check_governor_options(const RunOptions& options) {
                                                          format_bytes(options.kv_max_bytes)));
   }
   return {};
+}
+
+/// At most one of the three ways to say what is asked, and at least one.
+Result<void> check_prompt_sources(const RunOptions& options) {
+  std::string given;
+  for (const auto& [flag, value] :
+       {std::pair<const char*, const std::string*>{"-p", &options.prompt.text},
+        {"-f", &options.prompt_file},
+        {"--prompts", &options.prompts_file}}) {
+    if (value->empty()) continue;
+    if (!given.empty()) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{} and {} exclude each other", given, flag));
+    }
+    given = flag;
+  }
+  if (!given.empty()) return {};
+  return fail(ErrorCode::invalid_argument,
+              "no prompt: give one with -p TEXT or -f FILE, or several with --prompts FILE");
+}
+
+Result<void> read_prompts(RunOptions& options) {
+  if (const auto one = check_prompt_sources(options); !one) return one;
+  const PromptEntry defaults{.text = {},
+                             .predict = options.generate.predict,
+                             .then = 0,
+                             .tokens = options.prompt.tokens,
+                             .where = {}};
+  const std::string& path =
+      options.prompts_file.empty() ? options.prompt_file : options.prompts_file;
+  options.prompts = {defaults};
+  options.prompts.front().text = options.prompt.text;
+  if (path.empty()) return {};
+  auto text = read_prompt_file(path);
+  if (!text) return std::unexpected(text.error());
+  if (!options.has_conversations()) {
+    options.prompts.front().text = std::move(*text);
+    return {};
+  }
+  auto entries = options.prompts_file.empty() ? split_prompts(*text, path, defaults)
+                                              : parse_prompts(*text, path, defaults);
+  if (!entries) return std::unexpected(entries.error());
+  options.prompts = std::move(*entries);
+  const auto staying = std::ranges::count_if(options.prompts, [](const PromptEntry& entry) {
+    return stays_in_cache(entry.predict, entry.then);
+  });
+  const auto seated = check_seats(options.prompts.size(), static_cast<std::size_t>(staying),
+                                  options.engine.n_seq_max);
+  return seated ? seated : fail(seated.error().code, seated.error().what, path);
 }
 
 }  // namespace
@@ -171,24 +210,13 @@ Result<void> check_trim_window(const RunOptions& options, std::uint32_t n_ctx) {
 }
 
 Result<void> complete_run_options(RunOptions& options) {
-  if (options.prompt.text.empty() == options.prompt_file.empty()) {
-    return fail(ErrorCode::invalid_argument, options.prompt_file.empty()
-                                                 ? "no prompt: give one with -p TEXT or -f FILE"
-                                                 : "-p and -f exclude each other");
-  }
-  if (!options.prompt_file.empty()) {
-    auto text = read_prompt_file(options.prompt_file);
-    if (!text) return std::unexpected(text.error());
-    if (text->empty()) {
-      return fail(ErrorCode::invalid_argument, "the prompt file is empty", options.prompt_file);
-    }
-    options.prompt.text = std::move(*text);
-  }
+  if (const auto read = read_prompts(options); !read) return read;
   if (options.engine.n_ctx && *options.engine.n_ctx != 0) {
     const auto window = check_trim_window(options, *options.engine.n_ctx);
     if (!window) return window;
   }
-  for (const std::string& read : {options.engine.model, options.prompt_file}) {
+  for (const std::string& read :
+       {options.engine.model, options.prompt_file, options.prompts_file}) {
     if (is_same_file(options.journal, read) || is_same_file(options.phases, read)) {
       return fail(ErrorCode::invalid_argument,
                   "--journal or --phases would overwrite what this run reads; name another file",

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/cmd_run_prompts.h"
 #include "cli/cmd_run_spill.h"
 #include "llama/elastic.h"
 #include "llama/engine.h"
@@ -25,6 +26,8 @@ struct RunOptions {
   GenerateOptions generate;
   PromptOptions prompt;
   std::string prompt_file;
+  std::string prompts_file;          ///< conversations as JSON Lines
+  std::vector<PromptEntry> prompts;  ///< from whichever of the three; set when complete
 
   bool governor = true;
   bool dry_run = false;
@@ -46,6 +49,8 @@ struct RunOptions {
   std::string psi_parent;
   std::string psi_system;
 
+  /// Several conversations are told apart in what is printed.
+  bool has_conversations() const { return engine.n_seq_max > 1 || !prompts_file.empty(); }
   /// The pools are acted on, and KV memory follows tokens.
   bool is_acting() const { return governor && !dry_run; }
   /// llama.cpp's memory differs from stock.
@@ -61,8 +66,8 @@ struct RunOptions {
 /// Declares the options on `app`, writing into `options`, which must outlive the parse.
 void add_run_options(CLI::App& app, RunOptions& options);
 
-/// Reads the prompt file and finds what contradicts itself. Errors: invalid_argument naming the
-/// flags; not_found, permission, io for the prompt file.
+/// Reads the prompts and finds what contradicts itself. Errors: invalid_argument naming the flags;
+/// not_found, permission, io, malformed for the prompt file, naming the line.
 Result<void> complete_run_options(RunOptions& options);
 
 /// keep + tail must leave something to trim in a context of `n_ctx` tokens.

@@ -63,7 +63,10 @@ struct RunRecord {
   std::uint64_t start_us = 0;
   std::uint64_t loaded_us = 0;
   std::uint64_t load_cpu_us = 0;
-  Generation generation;
+  std::uint32_t parallel = 1;
+  Generation generation;  ///< of several conversations their first turns together
+  std::vector<ConversationOutcome>
+      conversations;  ///< empty where there is one that is not told apart
   std::optional<OwnPsi> own_psi;
   ContextMemory at_decode_end;  ///< before the rest and all that comes later
   std::uint64_t rest_us = 0;    ///< from the last token to the later turns or the end

@@ -16,9 +16,9 @@ namespace kvpsi {
 
 /// What the status line says of a generation.
 struct RunProgress {
-  std::uint32_t prompt_tokens = 0;
+  std::uint64_t prompt_tokens = 0;
   std::uint32_t prefilled = 0;
-  std::uint32_t predict = 0;
+  std::uint64_t predict = 0;
   std::uint32_t decoded = 0;
   double tok_s = 0;  ///< over the last second or so
 };

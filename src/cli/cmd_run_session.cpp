@@ -70,14 +70,27 @@ Result<void> RunSession::load() {
   record_.model_bytes = engine_->model_bytes();
   record_.n_ctx = engine_->n_ctx();
   record_.n_batch = engine_->n_batch();
+  record_.parallel = engine_->n_seq_max();
   record_.threads = options_.engine.threads;
   record_.seed = options_.generate.seed;
   if (const auto hwm = hwm_bytes()) record_.hwm_after_load_bytes = *hwm;
   const auto window = check_trim_window(options_, engine_->n_ctx());
   if (!window) return window;
-  auto prompt = build_prompt(engine_->model(), options_.prompt);
-  if (!prompt) return std::unexpected(prompt.error());
-  prompt_ = std::move(*prompt);
+  return make_conversations();
+}
+
+Result<void> RunSession::make_conversations() {
+  for (const PromptEntry& entry : options_.prompts) {
+    PromptOptions options = options_.prompt;
+    options.text = entry.text;
+    options.tokens = entry.tokens;
+    auto prompt = build_prompt(engine_->model(), options);
+    if (!prompt) return fail(prompt.error().code, prompt.error().what, entry.where);
+    const auto fits = engine_->check_prompt_length(prompt->size());
+    if (!fits) return fail(fits.error().code, fits.error().what, entry.where);
+    conversations_.push_back(
+        {.prompt = std::move(*prompt), .predict = entry.predict, .then = entry.then});
+  }
   return {};
 }
 
@@ -178,19 +191,40 @@ void RunSession::print_banner() {
   }
 }
 
-void RunSession::follow_generation(GenerateOptions& generate, std::uint32_t prompt_tokens) {
-  generate.on_text = [this](std::string_view text) {
-    if (!screen_.show_text(text)) signals_.ask_stop();
-  };
+/// Several conversations are shown as they end, whole, as two that speak at once cannot be read.
+void RunSession::show_conversation(std::size_t index, const ConversationOutcome& outcome) {
+  std::string text = outcome.first.text + (outcome.second ? outcome.second->text : std::string());
+  if (text.empty() && outcome.first.stop_reason == StopReason::interrupted) return;
+  if (options_.engine.n_seq_max > 1) text = fmt::format("[{}] {}", index, text);
+  if (!text.ends_with('\n')) text += '\n';
+  if (!screen_.show_text(text)) signals_.ask_stop();
+}
+
+void RunSession::follow_generation(GenerateOptions& generate) {
+  if (options_.has_conversations()) {
+    generate.on_conversation_end = [this](std::size_t index, const ConversationOutcome& outcome) {
+      show_conversation(index, outcome);
+    };
+  } else {
+    generate.on_text = [this](std::string_view text) {
+      if (!screen_.show_text(text)) signals_.ask_stop();
+    };
+  }
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t predict = 0;
+  for (const Conversation& asked : conversations_) {
+    prompt_tokens += asked.prompt.size();
+    predict += std::uint64_t{asked.predict} + asked.then;
+  }
   auto meter = std::make_shared<SpeedMeter>();
-  generate.on_progress = [this, meter, prompt_tokens](std::uint32_t prefilled,
-                                                      std::uint32_t decoded) {
+  generate.on_progress = [this, meter, prompt_tokens, predict](std::uint32_t prefilled,
+                                                               std::uint32_t decoded) {
     const double tok_s = meter->update(monotonic_us(), decoded);
     if (!screen_.is_progress_due()) return;
     const auto tick = governor_ == nullptr ? std::nullopt : governor_->last_tick();
     screen_.show_progress({.prompt_tokens = prompt_tokens,
                            .prefilled = prefilled,
-                           .predict = options_.generate.predict,
+                           .predict = predict,
                            .decoded = decoded,
                            .tok_s = tok_s},
                           tick ? &*tick : nullptr);
@@ -199,7 +233,7 @@ void RunSession::follow_generation(GenerateOptions& generate, std::uint32_t prom
 
 Result<void> RunSession::generate() {
   GenerateOptions generate = options_.generate;
-  follow_generation(generate, static_cast<std::uint32_t>(prompt_.size()));
+  follow_generation(generate);
   phases_.enter(RunPhase::prefill);
   const auto prefill_start = psi_.read();
   std::optional<PsiTotals> decode_start;
@@ -207,14 +241,21 @@ Result<void> RunSession::generate() {
     phases_.enter(RunPhase::decode);
     decode_start = psi_.read();
   };
-  auto made = engine_->generate(prompt_, generate, governed_.get(), signals_.stop_flag());
-  const auto decode_end = psi_.read();
-  screen_.end_text();
-  if (!made) return std::unexpected(made.error());
-  record_.generation = std::move(*made);
-  if (prefill_start && decode_start && decode_end) {
-    record_.own_psi = OwnPsi{*prefill_start, *decode_start, *decode_end};
-  }
+  const bool has_later_turns =
+      std::ranges::any_of(conversations_, [](const Conversation& asked) { return asked.then > 0; });
+  generate.on_first_turns_over = [this, &prefill_start, &decode_start, has_later_turns] {
+    const auto decode_end = psi_.read();
+    if (prefill_start && decode_start && decode_end) {
+      record_.own_psi = OwnPsi{*prefill_start, *decode_start, *decode_end};
+    }
+    screen_.end_text();
+    rest();
+    if (has_later_turns) phases_.enter(RunPhase::then);
+  };
+  auto held = engine_->converse(conversations_, generate, governed_.get(), signals_.stop_flag());
+  if (!held) return std::unexpected(held.error());
+  record_.generation = std::move(held->whole);
+  if (options_.has_conversations()) record_.conversations = std::move(held->each);
   return {};
 }
 
@@ -269,7 +310,6 @@ Result<RunRecord> RunSession::run() {
   start_status_server();
   print_banner();
   done = generate();
-  if (done) rest();
   finish();
   if (!done) return std::unexpected(done.error());
   return std::move(record_);

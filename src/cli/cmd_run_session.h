@@ -34,6 +34,7 @@ class RunSession {
  private:
   Result<void> open_spill_file();
   Result<void> load();
+  Result<void> make_conversations();
   Result<void> attach();
   void start_governor();
   void start_status_server();
@@ -41,7 +42,8 @@ class RunSession {
   Result<void> generate();
   void rest();
   bool is_rest_over(std::uint64_t waited_us);
-  void follow_generation(GenerateOptions& generate, std::uint32_t prompt_tokens);
+  void follow_generation(GenerateOptions& generate);
+  void show_conversation(std::size_t index, const ConversationOutcome& outcome);
   void finish();
   std::string make_status() const;
   std::string answer(std::string_view line);
@@ -52,7 +54,7 @@ class RunSession {
   OwnPsiReader psi_;
   PhaseLog phases_;
   RunRecord record_;
-  std::vector<Token> prompt_;
+  std::vector<Conversation> conversations_;
   OpenedSpill spill_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<GovernedContext> governed_;

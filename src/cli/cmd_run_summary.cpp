@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
+#include "cli/cmd_run_conversations.h"
 
 namespace kvpsi {
 namespace {
@@ -26,17 +27,13 @@ double percent_of_decode(std::uint64_t stalled_us, const Generation& generation)
 
 Json timing_json(const RunRecord& record) {
   const Generation& made = record.generation;
-  const std::vector<double> latencies = token_latencies_ms(made);
   return {{"start_us", record.start_us},
           {"loaded_us", record.loaded_us},
           {"prefill_start_us", made.prefill_start_us},
           {"decode_start_us", made.decode_start_us},
           {"decode_end_us", made.decode_end_us},
           {"tok_s", tokens_per_second(made)},
-          {"latency_ms",
-           {{"p50", quantile(latencies, 0.5)},
-            {"p99", quantile(latencies, 0.99)},
-            {"max", quantile(latencies, 1.0)}}}};
+          {"latency_ms", latency_json(first_turn_latencies_ms(record))}};
 }
 
 Json memory_json(const RunRecord& record) {
@@ -144,6 +141,10 @@ std::string summary_json(const RunRecord& record) {
                        {"prefill", record.generation.prefill_cpu_us},
                        {"decode", record.generation.decode_cpu_us}};
   summary["governor"] = governor_json(record);
+  if (!record.conversations.empty()) {
+    summary["parallel"] = record.parallel;
+    summary["conversations"] = conversations_json(record.conversations);
+  }
   summary["ungoverned"] = record.ungoverned;
   summary["self_check"] = {{"ok", record.self_check.ok},
                            {"bytes_returned", record.self_check.bytes_returned},
@@ -155,8 +156,12 @@ std::vector<std::string> summary_lines(const RunRecord& record) {
   const Generation& made = record.generation;
   const ContextMemory& context = record.context;
   std::vector<std::string> lines;
-  lines.push_back(fmt::format("{} tokens after a prompt of {}, {:.1f} tok/s ({})", made.decoded,
-                              made.prompt_tokens, tokens_per_second(made), name(made.stop_reason)));
+  const std::size_t conversations = record.conversations.size();
+  lines.push_back(fmt::format("{} tokens after {}, {:.1f} tok/s ({})", made.decoded,
+                              conversations == 0 ? fmt::format("a prompt of {}", made.prompt_tokens)
+                                                 : fmt::format("{} prompts of {} together",
+                                                               conversations, made.prompt_tokens),
+                              tokens_per_second(made), name(made.stop_reason)));
   lines.push_back(fmt::format(
       "KV cache {} live, {} resident of {} reserved; scratch {} resident; peak of the process {}",
       format_bytes(context.kv_live_bytes), format_bytes(context.kv_resident_bytes),

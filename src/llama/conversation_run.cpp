@@ -242,6 +242,7 @@ Result<Conversations> ConversationRun::run(std::span<const Conversation> asked) 
   out_.each.resize(asked.size());
   speakers_.resize(asked.size());
   for (std::size_t i = 0; i < asked.size(); ++i) {
+    out_.each[i].idle = asked[i].predict == 0;
     Generation& first = out_.each[i].first;
     first.prompt_tokens = static_cast<std::uint32_t>(asked[i].prompt.size());
     Speaker& speaker = speakers_[i];

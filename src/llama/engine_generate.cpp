@@ -19,14 +19,16 @@ Result<void> Engine::check_prompt_length(std::size_t tokens) const {
 Result<Conversations> Engine::converse(std::span<const Conversation> asked,
                                        const GenerateOptions& options, GovernedContext* governed,
                                        const std::atomic<bool>& stop) {
+  std::size_t staying = 0;
   for (const Conversation& conversation : asked) {
+    staying += stays_in_cache(conversation.predict, conversation.then) ? 1U : 0U;
     const auto fits = check_prompt_length(conversation.prompt.size());
     if (!fits) return std::unexpected(fits.error());
     if (conversation.prompt.empty()) {
       return fail(ErrorCode::invalid_argument, "the prompt has no tokens");
     }
   }
-  if (const auto seated = check_seats(asked, n_seq_max()); !seated) {
+  if (const auto seated = check_seats(asked.size(), staying, n_seq_max()); !seated) {
     return std::unexpected(seated.error());
   }
   return ConversationRun(context_, options, governed, stop, sequence_limit_).run(asked);

@@ -120,6 +120,8 @@ Result<llama_context_params> make_context_params(const EngineOptions& options,
   params.n_batch = std::min(options.n_batch, n_ctx);
   params.n_ubatch = params.n_batch;
   params.n_seq_max = options.n_seq_max;
+  // It keeps room for an output of each sequence and aborts where that is more than a batch has.
+  params.n_outputs_max = std::max(params.n_batch, params.n_seq_max);
   params.n_threads = static_cast<std::int32_t>(options.threads);
   params.n_threads_batch = params.n_threads;
   params.type_k = *type_k;

@@ -35,13 +35,12 @@ void sum_first_turns(Conversations& conversations) {
   std::ranges::sort(conversations.whole.token_t_us);
 }
 
-Result<void> check_seats(std::span<const Conversation> asked, std::uint32_t seats) {
-  const auto staying = std::ranges::count_if(asked, &Conversation::stays);
-  if (asked.size() <= seats || static_cast<std::size_t>(staying) < seats) return {};
+Result<void> check_seats(std::size_t asked, std::size_t staying, std::uint32_t seats) {
+  if (asked <= seats || staying < seats) return {};
   return fail(ErrorCode::invalid_argument,
               fmt::format("{} of {} conversations stay in the cache, and the others would wait for "
                           "ever for one of {} sequences: raise --parallel",
-                          staying, asked.size(), seats));
+                          staying, asked, seats));
 }
 
 double tokens_per_second(const Generation& generation) {

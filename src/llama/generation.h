@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,17 +82,20 @@ struct Generation {
   std::uint64_t decode_cpu_us = 0;
 };
 
+/// Whether a sequence stays in the cache when its first turn, of `predict` tokens, is over.
+constexpr bool stays_in_cache(std::uint32_t predict, std::uint32_t then) {
+  return predict == 0 || then > 0;
+}
+
 /// What is asked of one conversation.
 struct Conversation {
   std::vector<Token> prompt;
   std::uint32_t predict = 128;  ///< tokens of the first turn at most; 0: it only waits in the cache
   std::uint32_t then = 0;       ///< of the second turn, after all first turns; 0: none
-
-  /// Its sequence stays in the cache when its first turn is over.
-  bool stays() const { return predict == 0 || then > 0; }
 };
 
 struct ConversationOutcome {
+  bool idle = false;  ///< its first turn has nothing to say: it waits in the cache
   Generation first;
   std::optional<Generation> second;  ///< where one was asked for
   /// Of its tokens those in the cache, when its sequence was removed or else at the end.
@@ -113,7 +115,7 @@ void sum_first_turns(Conversations& conversations);
 
 /// Conversations that wait for a seat would wait for ever where those that stay take all of them.
 /// Errors: invalid_argument.
-Result<void> check_seats(std::span<const Conversation> asked, std::uint32_t seats);
+Result<void> check_seats(std::size_t asked, std::size_t staying, std::uint32_t seats);
 
 /// Tokens a second between the first and the last token; 0 for fewer than two tokens.
 double tokens_per_second(const Generation& generation);
