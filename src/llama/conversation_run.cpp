@@ -102,6 +102,7 @@ Result<void> ConversationRun::prefill(Speaker& speaker) {
   speaker.sampler = make_sampler(vocab_, options_);
   speaker.stream = TextStream(options_.stops);
   turn.token_t_us.reserve(std::min(asked.predict, llama_n_ctx(context_)));
+  turn.tokens.reserve(turn.token_t_us.capacity());
   const std::uint64_t cpu_start_us = process_cpu_us();
   turn.prefill_start_us = monotonic_us();
   const auto ended = evaluate_prompt(speaker, asked.prompt.size() - (holds_back ? 1 : 0));
@@ -138,6 +139,7 @@ std::optional<StopReason> ConversationRun::take_next(Speaker& speaker) {
   if (llama_vocab_is_eog(vocab_, speaker.next)) return StopReason::eos;
   Generation& turn = *speaker.turn;
   turn.token_t_us.push_back(monotonic_us());
+  turn.tokens.push_back(speaker.next);
   ++turn.decoded;
   show(speaker, speaker.stream.push(token_text(vocab_, speaker.next)));
   report_progress();

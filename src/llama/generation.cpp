@@ -24,6 +24,7 @@ void add(Generation& whole, const Generation& turn) {
   whole.prefilled += turn.prefilled;
   whole.decoded += turn.decoded;
   whole.token_t_us.insert(whole.token_t_us.end(), turn.token_t_us.begin(), turn.token_t_us.end());
+  whole.tokens.insert(whole.tokens.end(), turn.tokens.begin(), turn.tokens.end());
   if (!whole.text.empty() && !turn.text.empty()) whole.text += '\n';
   whole.text += turn.text;
 }

@@ -74,6 +74,8 @@ struct Generation {
   std::uint32_t prompt_tokens = 0;
   std::uint32_t prefilled = 0;  ///< prompt tokens that were evaluated
   std::uint32_t decoded = 0;
+  std::vector<Token>
+      tokens;  ///< those decoded, in order; of a sum: one conversation after the other
   std::vector<std::uint64_t> token_t_us;  ///< when each token was there
   std::uint64_t prefill_start_us = 0;
   std::uint64_t decode_start_us = 0;  ///< 0: it never came to that
