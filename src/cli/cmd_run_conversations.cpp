@@ -25,6 +25,9 @@ Json turn_json(const Generation& turn) {
           {"decode_end_us", turn.decode_end_us}};
 }
 
+/// What the context counts over all conversations is not told apart: known where it is nothing.
+Json share_of(std::uint64_t all_tokens) { return all_tokens == 0 ? Json(0) : Json(nullptr); }
+
 }  // namespace
 
 Json latency_json(const std::vector<double>& latencies_ms) {
@@ -43,9 +46,9 @@ std::vector<double> first_turn_latencies_ms(const RunRecord& record) {
   return all;
 }
 
-Json conversations_json(std::span<const ConversationOutcome> conversations) {
+Json conversations_json(const RunRecord& record) {
   Json list = Json::array();
-  for (const ConversationOutcome& one : conversations) {
+  for (const ConversationOutcome& one : record.conversations) {
     Json entry{{"index", list.size()},
                {"idle", one.idle},
                {"prompt_tokens", one.first.prompt_tokens},
@@ -53,9 +56,10 @@ Json conversations_json(std::span<const ConversationOutcome> conversations) {
                {"prefill_start_us", one.first.prefill_start_us}};
     entry.update(turn_json(one.first));
     entry["live_tokens"] = one.live_tokens;
-    entry["tokens_trimmed"] = one.missing_tokens;
-    entry["tokens_restored"] = 0;
-    entry["tokens_lost"] = one.missing_tokens;
+    entry["tokens_missing"] = one.missing_tokens;
+    entry["tokens_trimmed"] = share_of(record.context.tokens_trimmed);
+    entry["tokens_restored"] = share_of(record.context.tokens_restored);
+    entry["tokens_lost"] = share_of(record.context.tokens_lost);
     entry["then"] = one.second ? turn_json(*one.second) : Json(nullptr);
     list.push_back(std::move(entry));
   }

@@ -13,7 +13,7 @@
 namespace kvpsi {
 
 /// The list `conversations` of the summary.
-nlohmann::ordered_json conversations_json(std::span<const ConversationOutcome> conversations);
+nlohmann::ordered_json conversations_json(const RunRecord& record);
 
 /// Time between tokens in milliseconds: of each conversation's own tokens where there are several,
 /// as between those of two there is next to none.

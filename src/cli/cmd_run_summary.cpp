@@ -143,7 +143,7 @@ std::string summary_json(const RunRecord& record) {
   summary["governor"] = governor_json(record);
   if (!record.conversations.empty()) {
     summary["parallel"] = record.parallel;
-    summary["conversations"] = conversations_json(record.conversations);
+    summary["conversations"] = conversations_json(record);
   }
   summary["ungoverned"] = record.ungoverned;
   summary["self_check"] = {{"ok", record.self_check.ok},

@@ -102,7 +102,7 @@ struct ConversationOutcome {
   std::optional<Generation> second;  ///< where one was asked for
   /// Of its tokens those in the cache, when its sequence was removed or else at the end.
   std::uint64_t live_tokens = 0;
-  std::uint64_t missing_tokens = 0;  ///< were evaluated, but are not live: trimmed
+  std::uint64_t missing_tokens = 0;  ///< were evaluated, but not live then: trimmed and not back
 };
 
 /// What came of all. `whole` is the first turns together: sums, texts joined by line feeds, times

@@ -9,7 +9,8 @@
 
 namespace kvpsi {
 
-/// Live cells of the sequence; for memory that is no plain KV cache the span of its positions.
+/// Live cells of the sequence, in the whole cache of a sliding-window model; for memory of another
+/// kind the span of its positions.
 std::uint64_t count_sequence_cells(llama_memory_t memory, llama_seq_id sequence);
 
 }  // namespace kvpsi
