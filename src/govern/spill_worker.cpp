@@ -137,7 +137,10 @@ std::optional<SpillWorker::Ended> SpillWorker::next_ended(std::uint64_t wait_us)
   const auto is_over = [this] {
     return oldest(State::ended) || (!oldest(State::queued) && !oldest(State::running));
   };
-  if (wait_us > 0) ended_.wait_for(lock, std::chrono::microseconds(wait_us), is_over);
+  // Longer waits would overflow the clock's nanoseconds and be none at all.
+  constexpr std::uint64_t kMostWaitUs = std::uint64_t{1} << 50;
+  const std::chrono::microseconds wait(std::min(wait_us, kMostWaitUs));
+  if (wait_us > 0) ended_.wait_for(lock, wait, is_over);
   const auto found = oldest(State::ended);
   if (!found) return std::nullopt;
   Slot& slot = slots_[*found];

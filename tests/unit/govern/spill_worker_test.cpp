@@ -139,6 +139,19 @@ TEST(SpillWorker, NothingToWaitForIsNoWait) {
   worker->give_back(*slot);
 }
 
+TEST(SpillWorker, WaitsForASlowStoreAsLongAsItTakes) {
+  MemorySpill store;
+  store.turn({.slow_us = 50'000});
+  const auto worker = start(store);
+  for (const std::uint64_t wait_us :
+       {std::uint64_t{1} << 54, ~std::uint64_t{0} / 4, ~std::uint64_t{0}}) {
+    worker->write(worker->take_slot().value(), {}, 100);
+    const auto ended = worker->next_ended(wait_us);
+    ASSERT_TRUE(ended) << wait_us;
+    worker->give_back(ended->slot);
+  }
+}
+
 TEST(SpillWorker, TransfersEndInTheOrderTheyWereAskedFor) {
   MemorySpill store;
   store.turn({.slow_us = 2'000});
