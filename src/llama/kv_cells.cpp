@@ -16,6 +16,7 @@ KvCells::KvCells(const llama_kv_cache& cache)
       streams_(cache.get_n_stream()),
       words_((cells_ + 63) / 64),
       touched_(std::size_t{words_} * streams_),
+      touched_since_(touched_.size()),
       out_(touched_.size()),
       runs_(streams_),
       spans_(streams_) {}
@@ -26,7 +27,9 @@ void KvCells::note_live() {
     const std::uint32_t end = cells.used_max_p1();
     for (std::uint32_t i = 0; i < end; ++i) {
       const std::size_t word = word_of(s, i);
-      touched_[word] |= (std::uint64_t{!cells.is_empty(i)} << (i % 64)) & ~out_[word];
+      const std::uint64_t live = (std::uint64_t{!cells.is_empty(i)} << (i % 64)) & ~out_[word];
+      touched_[word] |= live;
+      touched_since_[word] |= live;
     }
   }
 }
@@ -34,15 +37,19 @@ void KvCells::note_live() {
 void KvCells::note_all() {
   for (std::uint32_t s = 0; s < streams_; ++s) {
     for (std::uint32_t i = 0; i < cells_; ++i) {
-      touched_[std::size_t{s} * words_ + i / 64] |= std::uint64_t{1} << (i % 64);
+      touched_[word_of(s, i)] |= std::uint64_t{1} << (i % 64);
     }
   }
+  touched_since_ = touched_;
 }
 
-void KvCells::forget_all() { std::ranges::fill(touched_, 0); }
+void KvCells::forget_all() {
+  std::ranges::fill(touched_, 0);
+  std::ranges::fill(touched_since_, 0);
+}
 
-void KvCells::forget_free() {
-  forget_all();
+void KvCells::begin_pass() {
+  std::ranges::fill(touched_since_, 0);
   note_live();
 }
 
@@ -52,6 +59,9 @@ void KvCells::set_out(std::uint32_t stream, std::uint32_t cell, bool out) {
   if (((word & bit) != 0) == out) return;
   word ^= bit;
   out ? ++out_count_ : --out_count_;
+  if (!out) return;
+  touched_[word_of(stream, cell)] |= bit;  // its pages are still to be released
+  touched_since_[word_of(stream, cell)] |= bit;
 }
 
 std::uint64_t KvCells::used() const {

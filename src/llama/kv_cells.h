@@ -30,8 +30,10 @@ class KvCells {
   /// The buffer was cleared: no free cell holds anything.
   void forget_all();
 
-  /// All free pages were released: only live cells are touched now.
-  void forget_free();
+  /// A release of all free pages begins, and ends perhaps much later: what was touched before it
+  /// began and never since holds no page then.
+  void begin_pass();
+  void end_pass() { touched_ = touched_since_; }
 
   /// The rows of a live cell went to the file, or are back in memory. A cell that is freed must be
   /// marked as back at once, before anything else can take it.
@@ -74,9 +76,10 @@ class KvCells {
   const llama_kv_cache& cache_;
   std::uint32_t cells_ = 0;
   std::uint32_t streams_ = 0;
-  std::uint32_t words_ = 0;             // of 64 cells, a stream
-  std::vector<std::uint64_t> touched_;  // [stream][word]
-  std::vector<std::uint64_t> out_;      // [stream][word]
+  std::uint32_t words_ = 0;                   // of 64 cells, a stream
+  std::vector<std::uint64_t> touched_;        // [stream][word]
+  std::vector<std::uint64_t> touched_since_;  // the pass began
+  std::vector<std::uint64_t> out_;            // [stream][word]
   std::uint64_t out_count_ = 0;
   std::vector<std::vector<CellRun>> runs_;  // reused
   std::vector<std::span<const CellRun>> spans_;

@@ -48,9 +48,7 @@ KvPart::KvPart(const llama_kv_cache& cache, KvLayout layout, bool elastic, bool 
     static_cast<void>(forbid_huge_pages({&inside, 1}));
     static_cast<void>(set_dont_fork({&inside, 1}));
   }
-  const auto resident = resident_exclusive_bytes(map_.whole_pages());
-  const std::uint64_t slack = 2 * layout_.tensors * page_bytes();
-  if (resident && *resident > cells_.live() * layout_.bytes_per_cell + slack) cells_.note_all();
+  note_all_if_resident();
 }
 
 void KvPart::let_go() {
@@ -61,10 +59,21 @@ void KvPart::let_go() {
   }
 }
 
+/// Small and locked buffers were filled with zeros, the others lost their pages.
 void KvPart::on_cleared() {
   cells_.forget_all();
   residue_bytes_ = 0;
   resume_at_ = 0;
+  note_all_if_resident();
+}
+
+void KvPart::note_all_if_resident() {
+  if (!elastic_ || map_.reserved_bytes() > kMaxMeasuredBytes) return;
+  const auto resident = resident_exclusive_bytes(map_.whole_pages());
+  const std::uint64_t slack = 2 * layout_.tensors * page_bytes();
+  if (resident && *resident > cells_.live() * layout_.bytes_per_cell + slack) {
+    on_written_everywhere();
+  }
 }
 
 void KvPart::on_written_everywhere() {
@@ -152,7 +161,7 @@ SliceRelease KvPart::release(std::uint64_t budget_us) {
   const std::uint64_t idle = cells_.touched() - cells_.live();
   if (idle == 0 || !may_release_) return {};
   if (resume_at_ == 0) {
-    pass_idle_cells_ = idle;
+    cells_.begin_pass();
     swept_all_ = cells_.touched() == cells_.total();
   }
   const std::span<const PageRange> pages = map_.free_pages(cells_.free_runs(map_.cells_per_page()));
@@ -168,8 +177,7 @@ SliceRelease KvPart::release(std::uint64_t budget_us) {
 
 /// Cells that were freed behind the point where a long release stood are left for the next one.
 void KvPart::end_release_pass() {
-  if (cells_.touched() - cells_.live() > pass_idle_cells_) return;
-  cells_.forget_free();
+  cells_.end_pass();
   residue_bytes_ = 0;
   residue_stale_ = true;
 }

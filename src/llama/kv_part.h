@@ -60,6 +60,7 @@ class KvPart {
   SelfCheck self_check();
 
  private:
+  void note_all_if_resident();
   void end_release_pass();
   void correct_residue();
   std::uint64_t resident_by_arithmetic() const;
@@ -71,11 +72,10 @@ class KvPart {
   Counters& counters_;
   PageMap map_;
   KvCells cells_;
-  std::int64_t residue_bytes_ = 0;     ///< measured minus computed residency
-  bool residue_stale_ = true;          ///< measure at the next refresh
-  bool swept_all_ = false;             ///< the last release covered every free page
-  std::uintptr_t resume_at_ = 0;       ///< where an unfinished release goes on; 0 = from the start
-  std::uint64_t pass_idle_cells_ = 0;  ///< touched free cells when that release began
+  std::int64_t residue_bytes_ = 0;  ///< measured minus computed residency
+  bool residue_stale_ = true;       ///< measure at the next refresh
+  bool swept_all_ = false;          ///< the last release covered every free page
+  std::uintptr_t resume_at_ = 0;    ///< where an unfinished release goes on; 0 = from the start
 };
 
 }  // namespace kvpsi

@@ -30,6 +30,11 @@ std::uint64_t name_context(const llama_kv_cache& cache, const llama_context* con
 
 std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
+/// 0 asks for everything.
+std::uint64_t amount_of(const Action& action) {
+  return action.bytes == 0 ? std::uint64_t{1} << 60 : action.bytes;
+}
+
 std::uint64_t after(std::uint64_t budget_us) { return monotonic_us() + budget_us; }
 
 }  // namespace
@@ -59,7 +64,11 @@ KvPool::KvPool(EngineGate& gate, llama_context* context, std::vector<std::unique
 KvPool::~KvPool() = default;
 
 void KvPool::let_go(bool context_dies) {
-  if (spill_ && !context_dies) bring_all_back(-1);
+  if (spill_) spill_->cancel_trims(-1);
+  if (spill_ && !context_dies) {
+    spill_->settle();
+    bring_all_back(-1);
+  }
   for (const auto& part : parts_) part->let_go();
   spill_.reset();
 }
@@ -83,7 +92,7 @@ SinksWindow KvPool::rule() const {
 std::uint64_t KvPool::trimmable_cells() const {
   const bool allowed = options_.trim == TrimMode::eager ||
                        (options_.trim == TrimMode::last_resort && can_trim_reversibly());
-  if (!allowed || parts_.size() > 1) return 0;
+  if (!allowed || has_window()) return 0;
   const std::uint64_t cells =
       std::min(count_droppable(parts_.front()->cache(), rule()), cells_above_floor());
   return cells >= std::max(options_.min_prune, 1U) ? cells : 0;
@@ -139,7 +148,7 @@ int KvPool::refusal(Verb verb) const {
     case Verb::compact:
       return may_release() ? 0 : EPERM;
     case Verb::trim:
-      return options_.trim == TrimMode::off || parts_.size() > 1 ? EPERM : 0;
+      return options_.trim == TrimMode::off || has_window() ? EPERM : 0;
     case Verb::spill:
     case Verb::restore:
       break;
@@ -202,7 +211,7 @@ Outcome KvPool::release(std::uint64_t budget_us) {
 Outcome KvPool::spill(const Action& action, const Outcome& so_far) {
   Outcome outcome;
   if (!is_settled()) return outcome;
-  const std::uint64_t missing = minus(action.bytes, so_far.bytes_released);
+  const std::uint64_t missing = minus(amount_of(action), so_far.bytes_released);
   const SpillProgress out = spill_->page_out(missing, after(action.budget_us));
   const Outcome back = release(action.budget_us);
   outcome.status = out.status;
@@ -219,10 +228,13 @@ Outcome KvPool::spill(const Action& action, const Outcome& so_far) {
 Outcome KvPool::compact_cells(std::uint64_t deadline_us) {
   Outcome outcome;
   if (copy_pending_) return outcome;
-  if (spill_) spill_->poll();
-  if (spill_ && spill_->is_busy()) {  // a row on its way must not lose its cell
-    outcome.status = Status::more;
-    return outcome;
+  if (spill_) {
+    spill_->poll();
+    spill_->commit_trims();
+    if (spill_->is_busy() || spill_->has_lost()) {  // these know cells by their numbers
+      outcome.status = Status::more;
+      return outcome;
+    }
   }
   bool is_complete = true;
   for (const auto& part : parts_) {
@@ -240,7 +252,7 @@ Outcome KvPool::compact_cells(std::uint64_t deadline_us) {
 Outcome KvPool::restore(const Action& action, Moment moment, const Outcome& so_far) {
   Outcome outcome;
   if (!is_settled()) return outcome;
-  const std::uint64_t missing = minus(action.bytes, so_far.bytes_restored);
+  const std::uint64_t missing = minus(amount_of(action), so_far.bytes_restored);
   if (missing == 0) return outcome;
   const SpillProgress in =
       spill_->restore(missing, may_place(moment), batch_tokens_, after(action.budget_us));
@@ -256,7 +268,11 @@ Outcome KvPool::restore(const Action& action, Moment moment, const Outcome& so_f
 Outcome KvPool::trim(const Action& action, const Outcome& so_far) {
   Outcome outcome;
   const std::uint64_t per_cell = parts_.front()->bytes_per_cell();
-  const std::uint64_t wanted = (action.bytes + per_cell - 1) / per_cell;
+  const std::uint64_t wanted = (amount_of(action) + per_cell - 1) / per_cell;
+  if (spill_ && !is_settled()) {  // rows that are still to be copied or rotated
+    outcome.status = Status::more;
+    return outcome;
+  }
   if (spill_ && (can_trim_reversibly() || spill_->is_trimming())) {
     TrimPlan plan;
     if (so_far.tokens_trimmed == 0 && so_far.duration_us == 0 && !spill_->is_trimming()) {

@@ -7,8 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "evict/sinks_window.h"
@@ -37,7 +40,7 @@ class KvPool final : public GatedPool {
 
   // Around everything else that changes or reads cells. The host's thread, no decode running.
   // Negative sequence: every one. What the call needs is in memory when `before` returns.
-  void before_change();
+  void before_change(llama_seq_id seq);
   void after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1);
   void before_seq_cp(llama_seq_id from, llama_seq_id to);
   void after_seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llama_pos p1);
@@ -63,6 +66,7 @@ class KvPool final : public GatedPool {
   /// Fills in the KV part by page map.
   void measure(ContextMemory& out);
   std::uint64_t base_address() const { return parts_.front()->base_address(); }
+  std::span<const std::unique_ptr<KvPart>> parts() const { return parts_; }
   /// What was lost for good since the last call, a clause each.
   std::vector<std::string> take_losses();
 
@@ -84,6 +88,7 @@ class KvPool final : public GatedPool {
   std::uint64_t trimmable_cells() const;
   std::uint64_t cells_above_floor() const;
   std::uint64_t live_cells() const;
+  bool has_window() const { return parts_.size() > 1; }
   bool may_release() const { return elastic_ && options_.release; }
   bool may_place(Moment moment) const;
   bool can_trim_reversibly() const { return spill_ && may_release() && spill_->can_write(); }
@@ -91,6 +96,10 @@ class KvPool final : public GatedPool {
   bool is_settled() const { return !copy_pending_ && !is_shift_pending(); }
   void bring_all_back(llama_seq_id seq);
   void repair_lost();
+  bool close_gap(llama_seq_id seq, llama_pos p0);
+  void close_gaps(const SeqSet& seqs);
+  void lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq);
+  void note_written_everywhere();
   void note_reduced_context();
 
   llama_context* const context_;
@@ -99,12 +108,13 @@ class KvPool final : public GatedPool {
   const GovernOptions options_;
   const bool elastic_;
   Counters& counters_;
-  std::unique_ptr<KvSpill> spill_;  ///< null without a spill store
-  bool copy_pending_ = false;       ///< a stream's cells look free but are still to be copied
-  bool pack_wanted_ = false;        ///< a trim left holes
-  std::uint32_t batch_tokens_ = 0;  ///< of the decode about to run
-  SeqSet batch_seqs_;
+  std::unique_ptr<KvSpill> spill_;      ///< null without a spill store
+  bool copy_pending_ = false;           ///< a stream's cells look free but are still to be copied
+  bool shifting_ = false;               ///< the graph that runs rotates keys
+  bool pack_wanted_ = false;            ///< a trim left holes
+  std::uint32_t batch_tokens_ = 0;      ///< of the decode about to run
   std::uint64_t reduced_since_us_ = 0;  ///< 0 = the context is whole
+  std::map<llama_seq_id, llama_pos> gaps_;  ///< where the host goes on, and the row found no room
   std::vector<std::string> losses_;
 };
 

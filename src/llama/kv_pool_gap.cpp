@@ -2,6 +2,8 @@
 // The gap rule: before the host does anything that depends on rows which lie in the file, or on
 // tokens that were trimmed, those are back; and whatever it does to a sequence is done to its
 // tokens in the file as well. See kv_pool.h; design.md, section 5.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -29,12 +31,12 @@ bool KvPool::is_shift_pending() const {
 
 void KvPool::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
   batch_tokens_ = tokens;
-  batch_seqs_ = seqs;
   if (spill_) {
-    spill_->note_use(seqs);
+    spill_->begin_use(seqs);
     spill_->poll();
     spill_->bring_back(seqs);
     repair_lost();
+    close_gaps(seqs);
   }
   serve(Moment::before_decode);
   if (pack_wanted_) static_cast<void>(compact_cells(monotonic_us() + kSafePointBudgetUs));
@@ -42,51 +44,73 @@ void KvPool::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
 }
 
 void KvPool::before_graph() {
-  if (copy_pending_) {
-    copy_pending_ = false;
-    for (const auto& part : parts_) part->on_written_everywhere();  // all rows of the target
+  const bool shifts = is_shift_pending();
+  // A copy wrote all rows of its target, a shift the keys of all cells, free ones among them.
+  if (copy_pending_ || shifting_) note_written_everywhere();
+  copy_pending_ = false;
+  shifting_ = shifts;
+  if (has_window()) {
+    // This graph's tokens have their cells. Others may have lost theirs: of idle sequences and,
+    // before the decode is over, of this one.
+    for (const auto& part : parts_) part->cells().note_live();
+    if (spill_) spill_->look_again(true);
   }
   serve(Moment::in_decode);
 }
 
 void KvPool::after_decode(bool failed) {
   batch_tokens_ = 0;
-  if (spill_) spill_->note_use(batch_seqs_);  // a batch may take longer than idleness
-  if (failed) {
-    for (const auto& part : parts_) part->on_written_everywhere();
-  }
-  if (spill_ && (failed || parts_.size() > 1)) spill_->look_again(true);
+  if (spill_) spill_->end_use();  // a batch may take longer than idleness
+  if (failed || shifting_) note_written_everywhere();
+  shifting_ = false;
+  if (spill_ && (failed || has_window())) spill_->look_again(true);
   note_reduced_context();
   serve(Moment::after_decode);
 }
 
-void KvPool::before_change() {
-  for (const auto& part : parts_) part->cells().note_live();
-  if (spill_) spill_->settle_untrims();
+void KvPool::note_written_everywhere() {
+  for (const auto& part : parts_) part->on_written_everywhere();
 }
 
-/// The host goes on from the position before p0: a gap that begins or ends there is closed. After
-/// the call rather than before it, since the call makes room.
+void KvPool::before_change(llama_seq_id seq) {
+  for (const auto& part : parts_) part->cells().note_live();
+  if (!spill_) return;
+  spill_->settle_untrims();
+  spill_->cancel_trims(seq);
+}
+
+/// The host goes on from the position before p0, so that one must be in the cache. False: it lies
+/// in the file, and no cell is free.
+bool KvPool::close_gap(llama_seq_id seq, llama_pos p0) {
+  if (parts_.front()->cache().seq_pos_max(seq) >= p0 - 1) return true;
+  static_cast<void>(spill_->bring_back_trimmed(seq, p0 - 1, p0));
+  return spill_->trimmed().find(seq, p0 - 1, p0) == nullptr;
+}
+
+/// Gaps that found the cache full, before the host goes on from there.
+void KvPool::close_gaps(const SeqSet& seqs) {
+  std::erase_if(gaps_, [&](const auto& gap) {
+    return seqs.test(static_cast<std::size_t>(gap.first)) && close_gap(gap.first, gap.second);
+  });
+}
+
+/// After the call rather than before it, since the call makes room.
 void KvPool::after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1) {
   if (!spill_) return;
-  spill_->trimmed().seq_rm(seq, std::max(p0, 0), p1);
+  spill_->seq_rm(seq, std::max(p0, 0), p1);
   spill_->look_again(false);
-  const auto close_gap = [&](llama_seq_id s) {
-    const llama_pos last = parts_.front()->cache().seq_pos_max(s);
-    if (last < p0 - 1) static_cast<void>(spill_->bring_back_trimmed(s, p0 - 1, p0));
-  };
-  if (p0 > 0 && seq >= 0) close_gap(seq);
-  if (p0 > 0 && seq < 0) {
-    for (std::uint32_t s = 0; s < parts_.front()->cache().get_n_seq_max(); ++s) {
-      close_gap(static_cast<llama_seq_id>(s));
-    }
+  const auto all = static_cast<llama_seq_id>(parts_.front()->cache().get_n_seq_max());
+  for (llama_seq_id s = std::max(seq, 0); s < (seq < 0 ? all : seq + 1); ++s) {
+    gaps_.erase(s);
+    if (p0 > 0 && !close_gap(s, p0)) gaps_[s] = p0;
   }
   repair_lost();
   note_reduced_context();
 }
 
 void KvPool::before_seq_cp(llama_seq_id from, llama_seq_id to) {
-  before_change();
+  before_change(from);
+  before_change(to);
   const llama_kv_cache& cache = parts_.front()->cache();
   if (!spill_ || cache.get_stream(from) == cache.get_stream(to)) return;
   // A copy between streams is one of whole buffers.
@@ -101,23 +125,25 @@ void KvPool::after_seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llam
   if (!same_stream) copy_pending_ = true;
   if (!spill_) return;
   if (same_stream) {
-    spill_->trimmed().seq_cp(from, to, std::max(p0, 0), p1);
+    spill_->seq_cp(from, to, std::max(p0, 0), p1);
   } else {
-    spill_->trimmed().seq_rm(to, 0, -1);
+    spill_->seq_rm(to, 0, -1);
+    const std::uint64_t left = spill_->trimmed().count(from);
+    if (left > 0) lose(left, "is a copy of one whose trimmed tokens found the cache full", to);
   }
   spill_->look_again(false);
 }
 
 void KvPool::after_seq_keep(llama_seq_id seq) {
   if (!spill_) return;
-  spill_->trimmed().seq_keep(seq);
+  spill_->seq_keep(seq);
   spill_->look_again(false);
 }
 
 /// A shift rotates every key of every sequence, by nothing for most; quantised ones change all the
 /// same. So all of them must be there.
 void KvPool::before_shift(llama_seq_id seq) {
-  before_change();
+  before_change(-1);
   if (!spill_) return;
   spill_->settle();
   bring_all_back(seq);
@@ -125,18 +151,18 @@ void KvPool::before_shift(llama_seq_id seq) {
   // What found no room has keys of its old positions: of no use after the shift.
   const std::uint64_t left = spill_->trimmed().count(seq);
   if (left == 0) return;
-  counters_.tokens_lost.fetch_add(left, std::memory_order_relaxed);
-  losses_.push_back(std::to_string(left) + " trimmed tokens of sequence " + std::to_string(seq) +
-                    " were lost: its positions were shifted while the cache was full");
-  spill_->trimmed().seq_rm(seq, 0, -1);
+  lose(left, "was shifted while its trimmed tokens found the cache full", seq);
+  spill_->seq_rm(seq, 0, -1);
 }
 
+/// llama.cpp rotates the keys with the next decode: see before_graph.
 void KvPool::after_shift() {
-  for (const auto& part : parts_) part->on_written_everywhere();
+  gaps_.clear();
   if (spill_) spill_->look_again(false);
 }
 
 void KvPool::after_clear(bool data) {
+  gaps_.clear();
   if (spill_) spill_->forget_all();
   if (data) {
     for (const auto& part : parts_) part->on_cleared();
@@ -150,10 +176,15 @@ void KvPool::before_state_read(llama_seq_id seq) {
   spill_->settle_untrims();
   bring_all_back(seq);
   note_reduced_context();
+  const std::uint64_t left = spill_->trimmed().count(seq);
+  if (left == 0) return;
+  losses_.push_back(fmt::format(
+      "state was saved without {} trimmed tokens, which found the cache full and are still on disk",
+      left));
 }
 
 void KvPool::before_state_write(llama_seq_id seq) {
-  before_change();
+  before_change(seq);
   if (!spill_) return;
   spill_->settle();
   spill_->bring_back(set_of(seq));
@@ -161,12 +192,21 @@ void KvPool::before_state_write(llama_seq_id seq) {
 
 /// Rows were written from outside a decode, and metadata only tells of those that stayed.
 void KvPool::after_state_write(llama_seq_id seq, bool done) {
-  for (const auto& part : parts_) part->on_written_everywhere();
+  note_written_everywhere();
   if (!spill_) return;
-  const bool emptied = seq >= 0 && parts_.front()->cache().seq_pos_max(seq) < 0;
-  if (done || emptied) spill_->trimmed().seq_rm(seq, 0, -1);
-  spill_->look_again(false);
+  const KvCells& cells = parts_.front()->cells();
+  const bool emptied = seq < 0 ? cells.used() == 0 : parts_.front()->cache().seq_pos_max(seq) < 0;
+  if (done || emptied) {
+    spill_->seq_rm(seq, 0, -1);
+    seq < 0 ? gaps_.clear() : static_cast<void>(gaps_.erase(seq));
+  }
+  spill_->look_again(true);
   note_reduced_context();
+}
+
+void KvPool::lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq) {
+  counters_.tokens_lost.fetch_add(tokens, std::memory_order_relaxed);
+  losses_.push_back(fmt::format("{} tokens are lost: sequence {} {}", tokens, seq, why));
 }
 
 void KvPool::bring_all_back(llama_seq_id seq) {
@@ -177,11 +217,13 @@ void KvPool::bring_all_back(llama_seq_id seq) {
 
 void KvPool::repair_lost() {
   if (!spill_ || !spill_->has_lost()) return;
-  const Repair done = repair(context_, memory_, parts_.size() > 1, spill_->take_lost(), *spill_);
+  for (const auto& part : parts_) part->cells().note_live();  // repairing frees cells
+  const bool shifts = is_shift_pending();
+  const Repair done = repair(context_, memory_, has_window(), spill_->take_lost(), *spill_);
   counters_.tokens_reevaluated.fetch_add(done.tokens_reevaluated, std::memory_order_relaxed);
   counters_.tokens_lost.fetch_add(done.tokens_lost, std::memory_order_relaxed);
   losses_.insert(losses_.end(), done.losses.begin(), done.losses.end());
-  spill_->look_again(false);
+  if (shifts || has_window()) note_written_everywhere();
 }
 
 /// Time with a token out of a context that could still come back.
@@ -198,7 +240,7 @@ std::uint64_t KvPool::trim_cells(std::uint64_t wanted) {
   const bool allowed = trimmable_cells() > 0;
   if (!allowed) return 0;
   std::uint64_t taken = 0;
-  if (can_trim_reversibly()) {
+  if (can_trim_reversibly() && is_settled()) {
     spill_->settle();
     const TrimPlan plan = plan_trim(parts_.front()->cache(), rule(), wanted, cells_above_floor());
     const std::uint64_t never = std::numeric_limits<std::uint64_t>::max() / 2;

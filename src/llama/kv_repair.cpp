@@ -54,8 +54,8 @@ Tokens tokens_from(const llama_kv_cells& cells, const KvSpill& spill, const Toke
   for (const auto& [pos, cell] : cells.seq_pos_get(seq)) {
     if (pos >= p0) out[pos] = cells.ext_get(cell).tok;
   }
-  spill.trimmed().for_each(seq, [&](const CellMeta& meta) {
-    if (meta.pos >= p0) out[meta.pos] = meta.ext.tok;
+  spill.trimmed().for_each([&](const CellMeta& meta) {
+    if (is_of(meta, seq) && meta.pos >= p0) out[meta.pos] = meta.ext.tok;
   });
   llama_pos expected = p0;
   for (const auto& [pos, token] : out) {
@@ -112,7 +112,7 @@ void forget_positions(llama_memory_t memory, const Tokens& lost, llama_seq_id se
 
 }  // namespace
 
-Repair repair(llama_context* context, llama_memory_t memory, bool from_start, LostCells lost,
+Repair repair(llama_context* context, llama_memory_t memory, bool from_start, const LostCells& lost,
               KvSpill& spill) {
   Repair out;
   const SeqSet owners = owners_of(lost);
@@ -121,20 +121,21 @@ Repair repair(llama_context* context, llama_memory_t memory, bool from_start, Lo
     const Tokens gone = lost_tokens(lost, seq);
     if (gone.empty()) continue;
     const llama_pos p0 = from_start ? 0 : gone.begin()->first;
-    spill.settle();
     const Tokens tokens = tokens_from(spill.cells_of_sequence(seq), spill, gone, seq, p0);
     std::uint64_t done = 0;
+    std::uint64_t missing = gone.size();  // rows that nobody has
     if (tokens.empty()) {
       forget_positions(memory, gone, seq);
     } else {
+      missing += spill.trimmed().count(seq, p0);
       __real_llama_memory_seq_rm(memory, seq, p0, -1);
-      spill.trimmed().seq_rm(seq, p0, -1);
+      spill.seq_rm(seq, p0, -1);
       spill.look_again(false);
       done = evaluate(context, tokens, seq);
-      spill.look_again(true);
     }
+    spill.look_again(true);
     const std::uint64_t all = tokens.empty() ? gone.size() : tokens.size();
-    out.tokens_reevaluated += std::min<std::uint64_t>(done, gone.size());
+    out.tokens_reevaluated += std::min(done, missing);
     if (done == all) continue;
     out.tokens_lost += all - done;
     out.losses.push_back(fmt::format(

@@ -22,7 +22,7 @@ struct Repair {
 
 /// `from_start`: a sliding-window cache has forgotten what lies before the lost position, so the
 /// whole sequence is evaluated. Takes as long as a prefill of what is evaluated.
-Repair repair(llama_context* context, llama_memory_t memory, bool from_start, LostCells lost,
+Repair repair(llama_context* context, llama_memory_t memory, bool from_start, const LostCells& lost,
               KvSpill& spill);
 
 }  // namespace kvpsi

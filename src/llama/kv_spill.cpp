@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 #include <utility>
 
 #include "base/clock.h"
@@ -16,7 +15,7 @@ namespace kvpsi {
 
 namespace {
 
-constexpr std::uint64_t kForever = std::numeric_limits<std::uint64_t>::max() / 4;
+constexpr std::uint64_t kSecondUs = 1'000'000;
 /// A full or failing disk is not asked again for this long.
 constexpr std::uint64_t kRefusedForUs = 10'000'000;
 
@@ -47,12 +46,20 @@ KvSpill::KvSpill(SpillStore& store, std::vector<KvPart*> parts, llama_memory_t m
       idle_us_(idle_us),
       counters_(counters),
       spilled_(*worker_),
-      trimmed_(*worker_) {}
+      trimmed_(*worker_),
+      lost_trimmed_(*worker_) {}
 
 KvSpill::~KvSpill() {
   settle();
   forget_all();
 }
+
+void KvSpill::begin_use(const SeqSet& seqs) {
+  note_use(seqs);
+  in_use_ = seqs;
+}
+
+void KvSpill::end_use() { note_use(std::exchange(in_use_, {})); }
 
 void KvSpill::note_use(const SeqSet& seqs) {
   const std::uint64_t now = monotonic_us();
@@ -230,14 +237,22 @@ void KvSpill::commit_trim(Job& job) {
   trimmed_.add({job.block.stream, metas, job.block.where});
 }
 
+/// Waits as long as it takes, or not at all when nothing is on its way.
+bool KvSpill::wait_for_one() {
+  while (count_jobs(Work::none) < jobs_.size()) {
+    if (collect(kSecondUs)) return true;
+  }
+  return false;
+}
+
 void KvSpill::settle() {
   spans_.clear();
-  while (!worker_->is_idle() && collect(kForever)) continue;
+  while (wait_for_one()) continue;
   commit_trims();
 }
 
 void KvSpill::settle_untrims() {
-  while (count_jobs(Work::untrim) > 0 && collect(kForever)) continue;
+  while (count_jobs(Work::untrim) > 0) wait_for_one();
 }
 
 void KvSpill::look_again(bool decoded) {
@@ -250,17 +265,52 @@ void KvSpill::look_again(bool decoded) {
     });
   }
   for (Job& job : written_) job.block.look_again(decoded, [](std::uint32_t) {});
-  for (CellBlock& block : lost_.blocks) block.look_again(decoded, [](std::uint32_t) {});
-  std::erase_if(lost_.blocks, [](const CellBlock& block) { return block.count() == 0; });
+  for (CellBlock& block : lost_blocks_) block.look_again(decoded, [](std::uint32_t) {});
+  std::erase_if(lost_blocks_, [](const CellBlock& block) { return block.count() == 0; });
 }
 
+/// The cache is empty: what is still on its way finds no cell to come from or go to.
 void KvSpill::forget_all() {
+  cancel_trims(-1);
+  look_again(false);
   settle();
-  for (const Job& job : written_) worker_->erase(job.block.where);
-  written_.clear();
   spilled_.clear();
   trimmed_.clear();
-  lost_ = {};
+  lost_blocks_.clear();
+  lost_trimmed_.clear();
+}
+
+/// A block without cells is not trimmed when its write ends.
+void KvSpill::cancel_trims(llama_seq_id seq) {
+  const auto is_of = [seq](const Job& job) {
+    return job.work == Work::trim &&
+           (seq < 0 || job.block.owners.test(static_cast<std::size_t>(seq)));
+  };
+  std::erase_if(spans_, [seq](const TrimSpan& span) { return seq < 0 || span.seq == seq; });
+  for (Job& job : jobs_) {
+    if (is_of(job)) std::ranges::fill(job.block.cells, kNoCell);
+  }
+  std::erase_if(written_, [&](const Job& job) {
+    if (!is_of(job)) return false;
+    worker_->erase(job.block.where);
+    return true;
+  });
+}
+
+void KvSpill::seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1) {
+  trimmed_.seq_rm(seq, p0, p1);
+  lost_trimmed_.seq_rm(seq, p0, p1);
+}
+
+void KvSpill::seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llama_pos p1) {
+  trimmed_.seq_cp(from, to, p0, p1);
+  lost_trimmed_.seq_cp(from, to, p0, p1);
+}
+
+void KvSpill::seq_keep(llama_seq_id seq) {
+  const std::uint32_t stream = parts_.front()->cache().get_stream(seq);
+  trimmed_.seq_keep(seq, stream);
+  lost_trimmed_.seq_keep(seq, stream);
 }
 
 std::uint64_t KvSpill::spilled_bytes() const { return spilled_.bytes() + bytes_in(Work::page_in); }
@@ -276,6 +326,26 @@ bool KvSpill::holds(const SeqSet& seqs) const {
   });
 }
 
-LostCells KvSpill::take_lost() { return std::exchange(lost_, {}); }
+SeqSet KvSpill::lost_owners() const {
+  SeqSet owners;
+  for (const CellBlock& block : lost_blocks_) owners |= block.owners;
+  lost_trimmed_.for_each([&owners](const CellMeta& token) { owners |= token.seqs; });
+  return owners;
+}
+
+LostCells KvSpill::take_lost() {
+  settle();
+  SeqSet owners;
+  while (owners != lost_owners()) {  // what comes back for them may be lost too
+    owners = lost_owners();
+    bring_back(owners);
+  }
+  LostCells lost{std::exchange(lost_blocks_, {}), {}};
+  while (const TrimmedBlock* const block = lost_trimmed_.find(-1, 0, -1)) {
+    lost.trimmed.push_back(lost_trimmed_.take(block));
+    worker_->erase(lost.trimmed.back().where);
+  }
+  return lost;
+}
 
 }  // namespace kvpsi

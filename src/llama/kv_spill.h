@@ -33,7 +33,7 @@ struct SpillProgress {
   int errno_value = 0;
 };
 
-/// Cells whose rows did not come back from the file.
+/// Cells whose rows did not come back from the file. The file holds nothing of them any more.
 struct LostCells {
   std::vector<CellBlock> blocks;      ///< still in the cache, rows without meaning
   std::vector<TrimmedBlock> trimmed;  ///< not in the cache
@@ -50,8 +50,10 @@ class KvSpill {
   KvSpill(const KvSpill&) = delete;
   KvSpill& operator=(const KvSpill&) = delete;
 
-  /// These sequences are about to be decoded: not idle.
-  void note_use(const SeqSet& seqs);
+  /// These sequences are about to be decoded: not idle, and none of their rows leaves before
+  /// end_use, however short idle is.
+  void begin_use(const SeqSet& seqs);
+  void end_use();
   /// A pinned sequence is never paged out.
   void pin(llama_seq_id seq, bool pinned) { pinned_.set(static_cast<std::size_t>(seq), pinned); }
 
@@ -74,7 +76,7 @@ class KvSpill {
   /// All rows of these sequences are in memory afterwards, or in take_lost(). Waits for the disk.
   void bring_back(const SeqSet& seqs);
   /// The same for trimmed tokens of the sequence (negative: any) at positions [p0, p1). False: no
-  /// free cells for some of them.
+  /// free cells for some of them; those at the highest positions came back.
   bool bring_back_trimmed(llama_seq_id seq, llama_pos p0, llama_pos p1);
 
   /// Carries out what has ended meanwhile. Does not wait.
@@ -91,16 +93,26 @@ class KvSpill {
   /// No trimmed row is on its way back afterwards: to be called before metadata changes.
   void settle_untrims();
 
-  /// Metadata changed. `decoded`: by a decode, which may also have reused cells.
+  /// The host changes this sequence (negative: any), so what was to be trimmed of it stays.
+  void cancel_trims(llama_seq_id seq);
+  /// Trims whose rows are in the file are carried out. Metadata changes.
+  void commit_trims();
+
+  /// Metadata changed. `decoded`: by a decode or a state load, which may also have reused cells.
   void look_again(bool decoded);
   void forget_all();
 
-  /// Hands over what could not be read since the last call.
+  // What the host did to its sequences, done to their tokens that are not in the cache.
+  void seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1);
+  void seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llama_pos p1);
+  void seq_keep(llama_seq_id seq);
+
+  /// Hands over what could not be read since the last call, after every row of the sequences
+  /// concerned has been brought back: they are about to be decoded. Waits for the disk.
   LostCells take_lost();
-  bool has_lost() const { return !lost_.blocks.empty() || !lost_.trimmed.empty(); }
+  bool has_lost() const { return !lost_blocks_.empty() || !lost_trimmed_.empty(); }
 
   SpilledCells& spilled() { return spilled_; }
-  TrimmedCells& trimmed() { return trimmed_; }
   const TrimmedCells& trimmed() const { return trimmed_; }
   const llama_kv_cells& cells_of_sequence(llama_seq_id seq) const {
     return parts_.front()->cache().get_cells(seq);
@@ -126,6 +138,7 @@ class KvSpill {
           std::uint64_t context, std::uint64_t idle_us, Counters& counters,
           std::unique_ptr<SpillWorker> worker);
 
+  void note_use(const SeqSet& seqs);
   std::size_t capacity(const KvPart& part) const;
   SeqSet idle_sequences(std::uint64_t now_us) const;
   std::vector<bool> cells_on_their_way(const KvPart& part, std::uint32_t stream) const;
@@ -139,13 +152,14 @@ class KvSpill {
 
   /// Waits for one transfer at most `wait_us` and carries out what follows from it. False: none.
   bool collect(std::uint64_t wait_us);
+  bool wait_for_one();
   void end_write(Job& job, const Result<SpillBlock>& result);
   void commit_page_out(Job& job);
-  void commit_trims();
   void commit_trim(Job& job);
   void end_page_in(Job& job, unsigned slot, bool ok);
   void end_untrim(Job& job, unsigned slot, bool ok);
-  bool place(const TrimmedBlock& tokens, unsigned slot);
+  bool place(TrimmedBlock& block, unsigned slot);
+  SeqSet lost_owners() const;
   void refuse(int error);
 
   std::uint64_t count_jobs(Work work) const;
@@ -166,7 +180,9 @@ class KvSpill {
   std::array<Job, SpillWorker::kSlots> jobs_;
   std::array<std::uint64_t, LLAMA_MAX_SEQ> used_us_{};
   SeqSet pinned_;
-  LostCells lost_;
+  SeqSet in_use_;  // of the decode that runs or is about to
+  std::vector<CellBlock> lost_blocks_;
+  TrimmedCells lost_trimmed_;
   struct Total {
     std::uint64_t bytes = 0;
     std::uint64_t tokens = 0;
@@ -179,6 +195,7 @@ class KvSpill {
   int refused_errno_ = 0;
   std::uint32_t spare_cells_ = 0;  // for the restore that runs
   bool no_room_ = false;           // the last trimmed block found no free cells
+  bool takes_part_ = false;        // as much of a trimmed block as fits comes back
   bool may_change_ = true;
 };
 

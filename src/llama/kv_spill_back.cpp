@@ -52,53 +52,55 @@ void KvSpill::end_page_in(Job& job, unsigned slot, bool ok) {
   SpilledCells::mark_back(block);
   worker_->erase(block.where);
   if (!ok) {
-    if (block.count() > 0) lost_.blocks.push_back(std::move(block));
+    if (block.count() > 0) lost_blocks_.push_back(std::move(block));
     return;
   }
   scatter_rows(block.part->layout().layouts, block.stream, block.cells, worker_->buffer(slot));
+  block.part->cells().note_live();  // a sliding window may free them before anybody looks
   back_.bytes += block.bytes();
   counters_.bytes_restored.fetch_add(block.bytes(), std::memory_order_relaxed);
 }
 
 void KvSpill::end_untrim(Job& job, unsigned slot, bool ok) {
-  if (!ok) {
-    worker_->erase(job.tokens.where);
-    lost_.trimmed.push_back(std::move(job.tokens));
-    return;
-  }
-  if (!may_change_ || !place(job.tokens, slot)) {
-    no_room_ = may_change_;
-    return trimmed_.add(std::move(job.tokens));
-  }
-  worker_->erase(job.tokens.where);
+  if (!ok) return lost_trimmed_.add(std::move(job.tokens));
+  if (may_change_ && place(job.tokens, slot)) return worker_->erase(job.tokens.where);
+  no_room_ = may_change_;
+  trimmed_.add(std::move(job.tokens));
 }
 
-/// Puts the tokens into free cells, lowest first, which keeps attention short. Nothing is changed
-/// unless all of them fit.
-bool KvSpill::place(const TrimmedBlock& block, unsigned slot) {
+/// Puts the tokens into free cells, lowest first, which keeps attention short. Without room for all
+/// none, or where the host waits for the last of them, those at the highest positions. False: the
+/// block still has tokens.
+bool KvSpill::place(TrimmedBlock& block, unsigned slot) {
   KvPart& part = *parts_.front();
   llama_kv_cells& cells = cells_of(part.cache(), block.stream);
-  const std::size_t wanted = block.count();
-  if (cells.size() - cells.get_used() < wanted + spare_cells_) return false;
-  std::vector<std::uint32_t> targets;
+  const std::size_t count = block.count();
+  const std::size_t room = cells.size() - cells.get_used();
+  const std::size_t fits = std::min(count, room > spare_cells_ ? room - spare_cells_ : 0);
+  if (fits < count && !takes_part_) return false;
+  std::vector<std::uint32_t> targets(block.tokens.size(), kNoCell);
+  std::size_t to_skip = count - fits;
   std::uint32_t next = 0;
-  for (const CellMeta& token : block.tokens) {
-    if (token.pos < 0) {
-      targets.push_back(kNoCell);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (block.tokens[i].pos < 0) continue;
+    if (to_skip > 0) {
+      --to_skip;
       continue;
     }
     while (!cells.is_empty(next)) ++next;
-    targets.push_back(next++);
+    targets[i] = next++;
   }
   scatter_rows(part.layout().layouts, block.stream, targets, worker_->buffer(slot));
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    if (targets[i] != kNoCell) set_meta(cells, targets[i], block.tokens[i]);
+    if (targets[i] == kNoCell) continue;
+    set_meta(cells, targets[i], block.tokens[i]);
+    block.tokens[i] = CellMeta{};
   }
-  back_.tokens += wanted;
-  back_.bytes += wanted * part.bytes_per_cell();
-  counters_.tokens_restored.fetch_add(wanted, std::memory_order_relaxed);
-  counters_.bytes_restored.fetch_add(wanted * part.bytes_per_cell(), std::memory_order_relaxed);
-  return true;
+  back_.tokens += fits;
+  back_.bytes += fits * part.bytes_per_cell();
+  counters_.tokens_restored.fetch_add(fits, std::memory_order_relaxed);
+  counters_.bytes_restored.fetch_add(fits * part.bytes_per_cell(), std::memory_order_relaxed);
+  return fits == count;
 }
 
 /// Starts reading the next block if it is no larger than `most_bytes`.
@@ -149,22 +151,23 @@ void KvSpill::bring_back(const SeqSet& seqs) {
   const Stopwatch watch(counters_.restore_us);
   while (holds(seqs)) {
     if (start_page_in(spilled_.find(seqs))) continue;
-    if (!collect(kForever)) return;
+    if (!wait_for_one()) return;
   }
 }
 
 bool KvSpill::bring_back_trimmed(llama_seq_id seq, llama_pos p0, llama_pos p1) {
-  no_room_ = false;
   settle_untrims();
   if (trimmed_.empty()) return true;
   const Stopwatch watch(counters_.restore_us);
+  no_room_ = false;
+  takes_part_ = true;
   while (!no_room_) {
     if (start_untrim(trimmed_.find(seq, p0, p1))) continue;
-    if (count_jobs(Work::untrim) == 0 && trimmed_.find(seq, p0, p1) == nullptr) return true;
-    if (!collect(kForever)) return true;
+    if (!wait_for_one()) break;  // nothing is left to read
   }
   settle_untrims();
-  return false;
+  takes_part_ = false;
+  return trimmed_.find(seq, p0, p1) == nullptr;
 }
 
 }  // namespace kvpsi

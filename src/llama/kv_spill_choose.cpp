@@ -16,7 +16,7 @@ std::size_t KvSpill::capacity(const KvPart& part) const {
 SeqSet KvSpill::idle_sequences(std::uint64_t now_us) const {
   SeqSet idle;
   for (std::size_t s = 0; s < used_us_.size(); ++s) {
-    idle.set(s, !pinned_.test(s) && now_us - used_us_[s] >= idle_us_);
+    idle.set(s, !pinned_.test(s) && !in_use_.test(s) && now_us - used_us_[s] >= idle_us_);
   }
   return idle;
 }

@@ -32,9 +32,9 @@ struct CellBlock {
   std::size_t count() const;    ///< cells that are still there
   std::uint64_t bytes() const;  ///< of their rows
 
-  /// Drops cells that were freed. With `decoded`, also those that another token has taken (a
-  /// sliding window reuses expired cells inside a decode); otherwise only metadata can have
-  /// changed, and is noted. `dropped(cell)` is told each.
+  /// Drops cells that were freed. With `decoded`, also those that a token of other sequences has
+  /// taken (a sliding window reuses expired cells when it decodes or loads state); otherwise only
+  /// metadata can have changed, and is noted. `dropped(cell)` is told each.
   template <class Dropped>
   void look_again(bool decoded, Dropped dropped);
 };
@@ -47,9 +47,10 @@ void CellBlock::look_again(bool decoded, Dropped dropped) {
     const std::uint32_t cell = cells[i];
     if (cell == kNoCell) continue;
     const bool freed = now.is_empty(cell);
+    // Who decodes owns none of these cells; of a shared one an owner may have let go.
     const bool taken =
         !freed && decoded &&
-        (now.pos_get(cell) != metas[i].pos || now.seq_get_all(cell) != metas[i].seqs);
+        (now.pos_get(cell) != metas[i].pos || (now.seq_get_all(cell) & metas[i].seqs).none());
     if (freed || taken) {
       cells[i] = kNoCell;
       dropped(cell);

@@ -61,9 +61,10 @@ void TrimmedCells::seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llam
   }
 }
 
-void TrimmedCells::seq_keep(llama_seq_id seq) {
+void TrimmedCells::seq_keep(llama_seq_id seq, std::uint32_t stream) {
   const auto kept = static_cast<std::size_t>(seq);
   for (const auto& block : blocks_) {
+    if (block->stream != stream) continue;
     for (CellMeta& token : block->tokens) {
       const bool keeps = token.seqs.test(kept);
       token.seqs.reset();
@@ -95,11 +96,11 @@ TrimmedBlock TrimmedCells::take(const TrimmedBlock* block) {
   return out;
 }
 
-std::uint64_t TrimmedCells::count(llama_seq_id seq) const {
+std::uint64_t TrimmedCells::count(llama_seq_id seq, llama_pos p0) const {
   std::uint64_t count = 0;
   for (const auto& block : blocks_) {
     count += static_cast<std::uint64_t>(std::ranges::count_if(
-        block->tokens, [seq](const CellMeta& token) { return is_in(token, seq, 0, -1); }));
+        block->tokens, [=](const CellMeta& token) { return is_in(token, seq, p0, -1); }));
   }
   return count;
 }

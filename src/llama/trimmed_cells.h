@@ -37,7 +37,7 @@ class TrimmedCells {
   // every sequence. Tokens that nobody owns leave the file.
   void seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1);
   void seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llama_pos p1);
-  void seq_keep(llama_seq_id seq);
+  void seq_keep(llama_seq_id seq, std::uint32_t stream);  ///< other streams are left alone
   void clear();
 
   /// The oldest block with a token of the sequence (any: seq < 0) at a position in [p0, p1); null
@@ -49,14 +49,15 @@ class TrimmedCells {
 
   bool empty() const { return blocks_.empty(); }
   std::uint64_t count() const { return count(-1); }
-  std::uint64_t count(llama_seq_id seq) const;  ///< negative: of any sequence
+  /// Tokens of the sequence (negative: any) at this position and after it.
+  std::uint64_t count(llama_seq_id seq, llama_pos p0 = 0) const;
 
-  /// Calls visit(const CellMeta&) for every token of the sequence.
+  /// Calls visit(const CellMeta&) for every token.
   template <class Visit>
-  void for_each(llama_seq_id seq, Visit visit) const {
+  void for_each(Visit visit) const {
     for (const auto& block : blocks_) {
       for (const CellMeta& token : block->tokens) {
-        if (token.pos >= 0 && token.seqs.test(static_cast<std::size_t>(seq))) visit(token);
+        if (token.pos >= 0) visit(token);
       }
     }
   }

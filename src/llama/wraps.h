@@ -38,7 +38,6 @@ auto ring(GovernedState* state, Before before, F real, After after) {
   }
 }
 
-inline constexpr auto kNoted = [](KvPool& kv) { kv.before_change(); };
 inline constexpr auto kNothing = [](KvPool&, auto) {};
 
 /// A call that reads the rows of a sequence, or of all (-1).

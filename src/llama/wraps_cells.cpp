@@ -9,7 +9,6 @@
 namespace {
 
 using kvpsi::count_call;
-using kvpsi::kNoted;
 using kvpsi::KvPool;
 using kvpsi::ring;
 using kvpsi::Wrap;
@@ -28,7 +27,8 @@ extern "C" {
 void __wrap_llama_memory_clear(llama_memory_t memory, bool data) {
   count_call(Wrap::llama_memory_clear);
   ring(
-      kvpsi::find_attached(memory), kNoted, [&] { __real_llama_memory_clear(memory, data); },
+      kvpsi::find_attached(memory), [](KvPool& kv) { kv.before_change(-1); },
+      [&] { __real_llama_memory_clear(memory, data); },
       [data](KvPool& kv) { kv.after_clear(data); });
 }
 
@@ -36,7 +36,7 @@ bool __wrap_llama_memory_seq_rm(llama_memory_t memory, llama_seq_id seq, llama_p
                                 llama_pos p1) {
   count_call(Wrap::llama_memory_seq_rm);
   return ring(
-      kvpsi::find_attached(memory), kNoted,
+      kvpsi::find_attached(memory), [seq](KvPool& kv) { kv.before_change(seq); },
       [&] { return __real_llama_memory_seq_rm(memory, seq, p0, p1); },
       [=](KvPool& kv, bool done) {
         if (done) kv.after_seq_rm(seq, p0, p1);
@@ -55,7 +55,8 @@ void __wrap_llama_memory_seq_cp(llama_memory_t memory, llama_seq_id from, llama_
 void __wrap_llama_memory_seq_keep(llama_memory_t memory, llama_seq_id seq) {
   count_call(Wrap::llama_memory_seq_keep);
   ring(
-      kvpsi::find_attached(memory), kNoted, [&] { __real_llama_memory_seq_keep(memory, seq); },
+      kvpsi::find_attached(memory), [](KvPool& kv) { kv.before_change(-1); },
+      [&] { __real_llama_memory_seq_keep(memory, seq); },
       [=](KvPool& kv) { kv.after_seq_keep(seq); });
 }
 
