@@ -14,6 +14,9 @@
 #include <set>
 #include <string>
 
+#if KVPSI_LLAMA
+#include "cli/cmd_run_summary.h"
+#endif
 #include "cli/cmd_simulate_replay.h"
 #include "cli/cmd_simulate_report.h"
 #include "cli/status_answer.h"
@@ -168,6 +171,24 @@ TEST_F(JsonOutputPage, HoldsControl) {
                         make_control_answer(7, std::nullopt, std::nullopt, Tick{}),
                         make_error_answer(Error{ErrorCode::invalid_argument, "why", {}, 0})}));
 }
+
+#if KVPSI_LLAMA
+TEST(JsonOutputPageRun, HoldsRun) {
+  RunRecord plain;
+  RunRecord full;
+  full.own_psi = OwnPsi{};
+  full.generation.token_t_us = {1};
+  full.ungoverned = {"why"};
+  full.context.tokens_trimmed = full.context.tokens_restored = full.context.tokens_lost = 1;
+  full.conversations.resize(1);
+  full.conversations[0].second = Generation{};
+  RunRecord untrimmed = full;
+  untrimmed.context = {};
+  untrimmed.conversations[0].second.reset();
+  EXPECT_EQ(documented("kvpsi.run/1"),
+            members_of({summary_json(plain), summary_json(full), summary_json(untrimmed)}));
+}
+#endif
 
 /// The requests of the page's last table are those that the program takes.
 TEST(JsonOutputPageRequests, AreTaken) {

@@ -3,8 +3,11 @@
 // loses nothing, seats go round, and whoever cannot go on ends without the others.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 
+#include "linux/spill_file.h"
 #include "llama/engine.h"
 #include "model_fixture.h"
 
@@ -148,6 +151,42 @@ TEST_F(ConversationsTest, an_idle_one_goes_on_as_if_it_had_never_waited) {
   EXPECT_GT(idle.second->token_t_us.front(), held.each[1].first.token_t_us.back());
   EXPECT_EQ(held.each[2].live_tokens, asked[2].prompt.size());
   EXPECT_FALSE(held.each[2].second);
+}
+
+TEST_F(ConversationsTest, an_idle_one_whose_rows_were_on_disk_goes_on_as_well) {
+  SpillFileOptions where;
+  auto directory = default_spill_directory(where.place);
+  if (!directory) GTEST_SKIP() << describe(directory.error());
+  where.directory = std::move(*directory);
+  const auto file = SpillFile::open(where);
+  ASSERT_TRUE(file) << describe(file.error());
+  load(options_of(2, false, 1));
+  GovernOptions options;
+  options.spill = file->get();
+  options.spill_idle_us = 500'000;
+  auto governed = GovernedContext::attach(engine_->model(), engine_->context(), options).value();
+  MemoryPool* const kv = pool_of(*governed, PoolKind::kv);
+  ASSERT_NE(kv, nullptr);
+  std::uint64_t spilled = 0;
+  generate_.on_first_turns_over = [&] {
+    for (int i = 0; i < 200 && spilled == 0; ++i) {
+      kv->apply({.decision_id = 1,
+                 .verb = Verb::spill,
+                 .pool = PoolKind::kv,
+                 .bytes = 1U << 30,
+                 .budget_us = 1'000'000});
+      spilled = governed->measure().kv_spilled_bytes;
+      if (spilled == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  };
+  const Conversations held = hold({{.prompt = prompt_of(1, 60), .predict = 0, .then = 12},
+                                   {.prompt = prompt_of(0), .predict = 2}},
+                                  governed.get());
+  EXPECT_GT(spilled, 0U);
+  EXPECT_EQ(held.each[0].second->tokens, said_alone(prompt_of(1, 60), 12, 1));
+  EXPECT_EQ(held.each[0].live_tokens, 71U);
+  EXPECT_EQ(held.each[0].missing_tokens, 0U);
+  EXPECT_EQ(governed->measure().bytes_restored, spilled);
 }
 
 class SharedBatchTest : public ConversationsTest, public ::testing::WithParamInterface<bool> {};
