@@ -29,12 +29,17 @@ bool needs_group(const SqueezeOptions& squeeze) {
   return squeeze.squeeze() != Squeeze::reference || squeeze.scope == Scope::cgroup;
 }
 
+/// Cells that a whole trial fills.
+std::uint64_t needed_tokens(const SqueezeOptions& squeeze) {
+  return squeeze.tenants * squeeze.prompt_tokens + squeeze.n_predict +
+         (squeeze.tenants - 1) * squeeze.then_tokens;
+}
+
 std::uint64_t default_context(const SqueezeOptions& squeeze) {
   if (squeeze.n_ctx > 0) return squeeze.n_ctx;
-  // S1 wants a cache that is mostly free. S2 wants one that fixed can hold at all: beyond the
-  // lossless floor a wide fixed cache does not crawl, it is killed.
-  return squeeze.squeeze() == Squeeze::s1 ? kWideContext
-                                          : least_context(squeeze.prompt_tokens, squeeze.n_predict);
+  // S1 wants a cache that is mostly free. The others want one that fixed can hold at all: below
+  // what is live a wide fixed cache does not crawl, it is killed.
+  return squeeze.squeeze() == Squeeze::s1 ? kWideContext : least_context(needed_tokens(squeeze), 0);
 }
 
 class Bench {
@@ -109,6 +114,8 @@ class Bench {
     context.n_ctx = default_context(squeeze);
     context.prompt_tokens = squeeze.prompt_tokens;
     context.n_predict = squeeze.n_predict;
+    context.tenants = squeeze.tenants;
+    context.then_tokens = squeeze.then_tokens;
     if (auto measured = measure(squeeze, context); !measured) return measured;
     for (const PlannedRun& run : runs_) {
       if (run.squeeze != context.squeeze) continue;
@@ -121,10 +128,15 @@ class Bench {
     RunSpec spec;
     spec.squeeze = context.squeeze;
     spec.model = options_.model;
-    spec.prompt_file = prompt_path();
+    spec.prompt_file = path("prompt.txt");
+    spec.prompts_file = path("prompts.jsonl");
+    spec.spill_dir = options_.spill_dir;
     spec.n_ctx = context.n_ctx;
     spec.prompt_tokens = context.prompt_tokens;
     spec.n_predict = context.n_predict;
+    spec.tenants = context.tenants;
+    spec.then_tokens = context.then_tokens;
+    spec.linger_s = squeeze.linger_s;
     spec.threads = options_.threads;
     spec.seed = options_.seed;
     spec.keep = options_.keep;
@@ -134,12 +146,11 @@ class Bench {
     return spec;
   }
 
-  std::string prompt_path() const { return options_.out_dir + "/prompt.txt"; }
+  std::string path(const char* file) const { return options_.out_dir + "/" + file; }
 
   Result<void> measure(const SqueezeOptions& squeeze, SqueezeContext& context) {
-    if (auto wrote = write_prompt(prompt_path(), options_.seed, squeeze.prompt_tokens); !wrote) {
-      return wrote;
-    }
+    const RunSpec engine = engine_spec(squeeze, context);
+    if (auto wrote = write_prompts(engine); !wrote) return wrote;
     prefill_most_s_ = kPrefillMostSeconds;
     if (host_.home == nullptr) {
       context.limit_rule = "none: the neighbour fills the machine";
@@ -147,8 +158,8 @@ class Bench {
       return {};
     }
     tell(fmt::format("{}: measuring what it needs", name(context.squeeze)));
-    const auto unsqueezed_s = calibrate(host_, engine_spec(squeeze, context), squeeze.neighbour,
-                                        squeeze.limit_bytes, context);
+    const auto unsqueezed_s =
+        calibrate(host_, engine, squeeze.neighbour, squeeze.limit_bytes, context);
     if (!unsqueezed_s) return std::unexpected(unsqueezed_s.error());
     // A machine that takes long without a squeeze must not have its fixed runs cut as hopeless.
     prefill_most_s_ = std::max(kPrefillMostSeconds, kPatience * *unsqueezed_s);
@@ -204,7 +215,7 @@ class Bench {
     if (trial.variant == Variant::psi && trial.exit == "ok") {
       psi_ends_[trial.trial] = {trial.kv_final_tokens, trial.decoded};
     }
-    texts_.push_back(outcome.summary ? std::move(outcome.summary->text) : std::string());
+    texts_.push_back(outcome.summary ? take_texts(*outcome.summary) : TrialTexts{});
     results_.trials.push_back(trial);
     auto& warnings = results_.context.warnings;
     warnings.insert(warnings.end(), outcome.notes.begin(), outcome.notes.end());
@@ -245,7 +256,7 @@ class Bench {
   double prefill_most_s_ = kPrefillMostSeconds;
   Durations durations_;
   std::map<std::uint32_t, PsiEnd> psi_ends_;
-  std::vector<std::string> texts_;  ///< of results_.trials, for comparing
+  std::vector<TrialTexts> texts_;  ///< of results_.trials, for comparing
   BenchResults results_;
 };
 
@@ -262,10 +273,13 @@ Result<void> check_options(const BenchOptions& options) {
       return fail(ErrorCode::invalid_argument, "-n and --prompt-tokens must be above 0");
     }
     const std::uint64_t n_ctx = default_context(squeeze);
-    if (squeeze.prompt_tokens + squeeze.n_predict > n_ctx) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("{} prompt tokens and {} to decode do not fit into -c {}",
-                              squeeze.prompt_tokens, squeeze.n_predict, n_ctx));
+    if (needed_tokens(squeeze) > n_ctx) {
+      const auto times = squeeze.tenants > 1 ? fmt::format("{} x ", squeeze.tenants) : "";
+      return fail(
+          ErrorCode::invalid_argument,
+          fmt::format("{}{} prompt tokens and {} to decode do not fit into -c {}", times,
+                      squeeze.prompt_tokens,
+                      needed_tokens(squeeze) - squeeze.tenants * squeeze.prompt_tokens, n_ctx));
     }
     if (options.keep + options.tail >= n_ctx) {
       return fail(ErrorCode::invalid_argument,

@@ -24,6 +24,9 @@ struct SqueezeOptions {
   std::uint64_t n_ctx = 0;
   std::uint64_t prompt_tokens = 2000;
   std::uint64_t n_predict = 300;
+  std::uint64_t tenants = 1;      ///< conversations of prompt_tokens each; one decodes n_predict
+  std::uint64_t then_tokens = 0;  ///< what each of the others decodes afterwards
+  double linger_s = 0;            ///< how long psi waits after decoding for trimmed context
   PressSpec neighbour;
   std::uint64_t limit_bytes = 0;  ///< 0 = measured
   double time_max_s = 20;
@@ -46,6 +49,7 @@ struct BenchOptions {
   std::uint64_t tail = 256;
   std::uint64_t min_prune = 64;
   double cooldown_s = 0;  ///< rest before each run
+  std::string spill_dir;  ///< empty: the engine chooses
   OwnGroups own_groups;
   std::string proc = "/proc";
   std::string sys = "/sys";
@@ -69,7 +73,7 @@ using BenchListener = std::function<void(const BenchProgress&)>;
 Result<BenchResults> run_bench(const BenchOptions& options, const std::function<bool()>& stop,
                                const BenchListener& listen);
 
-/// The neighbour of S1 and S2: three quarters anonymous, one quarter file-backed.
+/// The neighbour of S1, S2 and S3: three quarters anonymous, one quarter file-backed.
 PressSpec split_neighbour(std::uint64_t bytes);
 
 }  // namespace kvpsi

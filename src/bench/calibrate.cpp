@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "bench/out_dir.h"
 #include "policy/arith.h"
 
 namespace kvpsi {
@@ -19,6 +20,10 @@ Result<TrialOutcome> measure(const TrialHost& host, RunSpec engine, const PressS
                              Variant variant, Squeeze squeeze) {
   engine.variant = variant;
   engine.n_predict = kMeasuringTokens;
+  engine.then_tokens = 0;
+  engine.linger_s = 0;
+  engine.prompts_file = host.out_dir + "/prompts-measure.jsonl";
+  if (auto wrote = write_prompts(engine); !wrote) return std::unexpected(wrote.error());
   TrialJob job;
   job.run.variant = variant;
   job.run.squeeze = squeeze;
@@ -53,9 +58,9 @@ std::uint64_t limit_s1(std::uint64_t fixed_peak_bytes) {
   return page_share(kS1Share, fixed_peak_bytes);
 }
 
-std::uint64_t limit_s2(const SqueezeContext& measured) {
-  return page_share(kS2Share, measured.weights_bytes + measured.base_bytes +
-                                  measured.live_kv_bytes + measured.neighbour_bytes);
+std::uint64_t limit_below_floor(const SqueezeContext& measured) {
+  return page_share(kFloorShare, measured.weights_bytes + measured.base_bytes +
+                                     measured.live_kv_bytes + measured.neighbour_bytes);
 }
 
 std::uint64_t limit_reference(std::uint64_t fixed_alone_peak_bytes, std::uint64_t neighbour_bytes) {
@@ -64,9 +69,9 @@ std::uint64_t limit_reference(std::uint64_t fixed_alone_peak_bytes, std::uint64_
 
 void fill_floor(const EngineSummary& summary, std::uint64_t tokens, SqueezeContext& context) {
   context.weights_bytes = summary.weights_file_bytes + summary.weights_anon_bytes;
-  context.base_bytes =
-      minus(summary.rss_anon_bytes, summary.kv_resident_bytes + summary.scratch_resident_bytes +
-                                        summary.weights_anon_bytes);
+  context.base_bytes = minus(summary.rss_anon_bytes, summary.at_end.kv_resident_bytes +
+                                                         summary.scratch_resident_bytes +
+                                                         summary.weights_anon_bytes);
   context.live_kv_bytes = tokens * summary.kv_bytes_per_cell;
 }
 
@@ -78,18 +83,18 @@ Result<double> calibrate(const TrialHost& host, const RunSpec& engine, const Pre
     context.neighbour_bytes = neighbour.bytes();
     return 0;
   }
-  const bool is_s2 = context.squeeze == Squeeze::s2;
+  const bool is_floor = context.squeeze == Squeeze::s2 || context.squeeze == Squeeze::s3;
   const bool is_reference = context.squeeze == Squeeze::reference;
   const auto measured = measure(host, engine, is_reference ? PressSpec() : neighbour,
-                                is_s2 ? Variant::release_only : Variant::fixed, context.squeeze);
+                                is_floor ? Variant::release_only : Variant::fixed, context.squeeze);
   if (!measured) return std::unexpected(measured.error());
   const double seconds = measured->trial.load_s + measured->trial.prefill_s;
-  fill_floor(*measured->summary, engine.prompt_tokens + engine.n_predict, context);
+  fill_floor(*measured->summary, live_tokens(engine), context);
   context.neighbour_bytes = is_reference ? neighbour.bytes() : measured->neighbour_bytes;
-  if (is_s2) {
-    context.limit_rule =
-        fmt::format("{} x (weights + base + live KV + neighbour), measured", kS2Share);
-    context.limit_bytes = limit_s2(context);
+  if (is_floor) {
+    context.limit_rule = fmt::format("{} x (weights + base + {}live KV + neighbour), measured",
+                                     kFloorShare, engine.tenants > 1 ? "all " : "");
+    context.limit_bytes = limit_below_floor(context);
     return seconds;
   }
   context.fixed_peak_bytes = measured->trial.peak_bytes;

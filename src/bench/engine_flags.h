@@ -16,16 +16,21 @@ struct RunSpec {
   Variant variant = Variant::fixed;
   Squeeze squeeze = Squeeze::s1;
   std::string model;
-  std::string prompt_file;
+  std::string prompt_file;   ///< one conversation
+  std::string prompts_file;  ///< several (JSON lines); empty: prompt_file
   std::uint64_t n_ctx = 0;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t n_predict = 0;
+  std::uint64_t tenants = 1;      ///< conversations of prompt_tokens each; the last one decodes
+  std::uint64_t then_tokens = 0;  ///< what each of the others decodes after it
   std::uint32_t threads = 1;
   std::uint64_t seed = 0;
   std::uint64_t keep = 64;
   std::uint64_t tail = 256;
   std::uint64_t min_prune = 64;
   double time_max_s = 20;
+  double linger_s = 0;    ///< after decoding, wait this long at most for trimmed context
+  std::string spill_dir;  ///< empty: the engine chooses
   /// `small` only: the prompt is cut to this many tokens, the first `keep` and the last of it.
   std::uint64_t prompt_total = 0;
 };
@@ -56,8 +61,24 @@ void size_small(RunSpec& spec, const PsiEnd& psi);
 /// The least context for a prompt and an answer, in whole blocks of 256 cells.
 std::uint64_t least_context(std::uint64_t prompt_tokens, std::uint64_t n_predict);
 
+/// Tokens that are in the cache when decoding ends: what nobody may lose.
+std::uint64_t live_tokens(const RunSpec& spec);
+
+/// Seconds that a run may go on after decoding: the rest, and the later turns.
+double most_seconds_after(const RunSpec& spec);
+
+/// One conversation a line for --prompts: `tenants` of them, each with a text of its own that is
+/// long enough; the last decodes, then each of the others. Pure, from the seed.
+std::string make_prompts(const RunSpec& spec);
+
+/// What a run of the engine writes besides its summary.
+struct RunFiles {
+  std::string journal;
+  std::string phases;
+};
+
 /// Words after "kvpsi". Stock variants run with --governor off, where a journal only observes.
-std::vector<std::string> run_words(const RunSpec& spec, const std::string& journal);
+std::vector<std::string> run_words(const RunSpec& spec, const RunFiles& files);
 
 /// Words after "kvpsi". `directory` takes the unlinked file, `rounds_log` the rounds.
 std::vector<std::string> press_words(const PressSpec& spec, double for_s,

@@ -41,11 +41,7 @@ void read_timing(const Json& json, EngineSummary& summary) {
 }
 
 void read_memory(const Json& json, EngineSummary& summary) {
-  const Json& kv = part(json, "kv");
-  summary.kv_live_bytes = number(kv, "live_bytes");
-  summary.kv_resident_bytes = number(kv, "resident_bytes");
-  summary.kv_tokens_final = number(kv, "tokens_final");
-  summary.kv_bytes_per_cell = number(kv, "bytes_per_cell");
+  summary.kv_bytes_per_cell = number(part(json, "kv"), "bytes_per_cell");
   summary.scratch_resident_bytes = number(part(json, "scratch"), "resident_bytes");
   const Json& memory = part(json, "memory");
   summary.rss_anon_bytes = number(memory, "rss_anon_bytes");
@@ -54,9 +50,43 @@ void read_memory(const Json& json, EngineSummary& summary) {
   summary.weights_anon_bytes = number(memory, "weights_anon_bytes");
 }
 
+/// `kv` and `context` are members of a run's summary, or of its part about the end of decoding.
+ContextAccount read_account(const Json& json) {
+  const Json& kv = part(json, "kv");
+  const Json& context = part(json, "context");
+  ContextAccount account;
+  account.kv_live_bytes = number(kv, "live_bytes");
+  account.kv_resident_bytes = number(kv, "resident_bytes");
+  account.kv_spilled_bytes = number(kv, "spilled_bytes");
+  account.kv_tokens = number(kv, "tokens_final");
+  account.tokens_trimmed = number(context, "tokens_trimmed");
+  account.tokens_restored = number(context, "tokens_restored");
+  account.tokens_reevaluated = number(context, "tokens_reevaluated");
+  account.tokens_lost = number(context, "tokens_lost");
+  account.spilled_bytes = number(context, "spilled_bytes");
+  account.restored_bytes = number(context, "restored_bytes");
+  account.reduced_context_s = real(context, "reduced_context_s");
+  return account;
+}
+
+void read_conversations(const Json& json, EngineSummary& summary) {
+  const auto found = json.find("conversations");
+  if (found == json.end() || !found->is_array()) return;
+  for (const Json& item : *found) {
+    ConversationSummary& conversation = summary.conversations.emplace_back();
+    conversation.prompt_tokens = number(item, "prompt_tokens");
+    conversation.decoded = number(item, "decoded");
+    conversation.text = item.value("text", "");
+    conversation.prefill_ms = real(item, "prefill_ms");
+    const Json& then = part(item, "then");
+    conversation.then_decoded = number(then, "decoded");
+    conversation.then_text = then.value("text", "");
+    conversation.then_first_token_ms = real(then, "first_token_ms");
+  }
+}
+
 void read_governor(const Json& json, EngineSummary& summary) {
   summary.prunes = number(json, "prunes");
-  summary.tokens_trimmed = number(json, "tokens_trimmed");
   summary.kv_bytes_released = number(json, "kv_bytes_released");
   summary.scratch_bytes_released = number(json, "scratch_bytes_released");
   const std::uint64_t stall_us = number(json, "first_stall_us");
@@ -79,6 +109,11 @@ EngineSummary read_document(const Json& json) {
   summary.text = json.value("text", "");
   read_timing(json.at("timing"), summary);
   read_memory(json, summary);
+  summary.at_end = read_account(json);
+  const Json& decode_end = part(json, "decode_end");
+  summary.at_decode_end = decode_end.empty() ? summary.at_end : read_account(decode_end);
+  summary.rest_s = real(decode_end, "rest_s");
+  read_conversations(json, summary);
   read_governor(part(json, "governor"), summary);
   if (const Json& psi = part(json, "own_psi"); !psi.empty()) {
     summary.own_psi = StallPct{real(psi, "some_pct"), real(psi, "full_pct")};
@@ -88,6 +123,11 @@ EngineSummary read_document(const Json& json) {
 }
 
 }  // namespace
+
+std::uint64_t ContextAccount::tokens_out() const {
+  const std::uint64_t settled = tokens_restored + tokens_reevaluated + tokens_lost;
+  return tokens_trimmed > settled ? tokens_trimmed - settled : 0;
+}
 
 Result<EngineSummary> parse_engine_summary(std::string_view text, const std::string& path) {
   if (text.empty()) return fail(ErrorCode::malformed, "the run ended without a summary", path);

@@ -6,11 +6,41 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "bench/results.h"
 
 namespace kvpsi {
+
+/// One of several conversations; times in milliseconds.
+struct ConversationSummary {
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t decoded = 0;
+  std::string text;
+  double prefill_ms = 0;
+  std::uint64_t then_decoded = 0;  ///< in its later turn; 0: it had none
+  std::string then_text;
+  double then_first_token_ms = 0;  ///< from the begin of that turn
+};
+
+/// What became of the context up to a moment.
+struct ContextAccount {
+  std::uint64_t kv_live_bytes = 0;
+  std::uint64_t kv_resident_bytes = 0;
+  std::uint64_t kv_spilled_bytes = 0;
+  std::uint64_t kv_tokens = 0;
+  std::uint64_t tokens_trimmed = 0;
+  std::uint64_t tokens_restored = 0;
+  std::uint64_t tokens_reevaluated = 0;
+  std::uint64_t tokens_lost = 0;
+  std::uint64_t spilled_bytes = 0;
+  std::uint64_t restored_bytes = 0;
+  double reduced_context_s = 0;
+
+  /// Neither back nor lost.
+  std::uint64_t tokens_out() const;
+};
 
 struct EngineSummary {
   std::string exit;
@@ -28,9 +58,10 @@ struct EngineSummary {
   double tok_s = 0;
   LatencyMs latency_ms;
 
-  std::uint64_t kv_live_bytes = 0;
-  std::uint64_t kv_resident_bytes = 0;
-  std::uint64_t kv_tokens_final = 0;
+  ContextAccount at_decode_end;
+  ContextAccount at_end;
+  double rest_s = 0;
+  std::vector<ConversationSummary> conversations;  ///< empty for a run of one
   std::uint64_t kv_bytes_per_cell = 0;
   std::uint64_t scratch_resident_bytes = 0;
   std::uint64_t rss_anon_bytes = 0;
@@ -41,7 +72,6 @@ struct EngineSummary {
   std::uint64_t decode_cpu_us = 0;
 
   std::uint64_t prunes = 0;
-  std::uint64_t tokens_trimmed = 0;
   std::uint64_t kv_bytes_released = 0;
   std::uint64_t scratch_bytes_released = 0;
   std::optional<double> reaction_ms;

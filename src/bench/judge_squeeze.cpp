@@ -3,12 +3,26 @@
 #include "bench/judge_squeeze.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kvpsi {
 namespace {
 
 bool is_stock(Variant variant) {
   return variant == Variant::unsqueezed || variant == Variant::fixed;
+}
+
+bool is_prefix_of_other(const std::string& a, const std::string& b) {
+  return a.size() > b.size() ? a.starts_with(b) : b.starts_with(a);
+}
+
+std::uint64_t count_equal(const TrialTexts& reference, const TrialTexts& other) {
+  std::uint64_t equal = 0;
+  const auto turns = std::min(reference.later_turns.size(), other.later_turns.size());
+  for (std::size_t i = 0; i < turns; ++i) {
+    equal += reference.later_turns[i] == other.later_turns[i] ? 1 : 0;
+  }
+  return equal;
 }
 
 }  // namespace
@@ -26,22 +40,36 @@ bool pressure_arose(const BenchResults& results, const SqueezeContext& context) 
   return !measured || (context.limit_bytes > 0 && !fixed_ran);
 }
 
-void compare_texts(BenchResults& results, std::span<const std::string> texts, Squeeze squeeze) {
-  const std::string* reference = nullptr;
+TrialTexts take_texts(EngineSummary& summary) {
+  TrialTexts texts;
+  texts.decoded = std::move(summary.text);
+  for (ConversationSummary& conversation : summary.conversations) {
+    if (conversation.decoded > 0) texts.decoded = std::move(conversation.text);
+    if (conversation.then_decoded > 0) {
+      texts.later_turns.push_back(std::move(conversation.then_text));
+    }
+  }
+  return texts;
+}
+
+void compare_texts(BenchResults& results, std::span<const TrialTexts> texts, Squeeze squeeze) {
+  const TrialTexts* reference = nullptr;
   for (std::size_t i = 0; i < results.trials.size(); ++i) {
     const Trial& trial = results.trials[i];
-    if (trial.squeeze != squeeze || !is_stock(trial.variant) || texts[i].empty()) continue;
-    if (reference == nullptr || texts[i].size() > reference->size()) reference = &texts[i];
+    if (trial.squeeze != squeeze || !is_stock(trial.variant) || texts[i].decoded.empty()) continue;
+    if (reference == nullptr || texts[i].decoded.size() > reference->decoded.size()) {
+      reference = &texts[i];
+    }
   }
   if (reference == nullptr) return;
   for (std::size_t i = 0; i < results.trials.size(); ++i) {
     Trial& trial = results.trials[i];
-    if (trial.squeeze != squeeze || trial.variant == Variant::small || texts[i].empty() ||
+    if (trial.squeeze != squeeze || trial.variant == Variant::small || texts[i].decoded.empty() ||
         &texts[i] == reference) {
       continue;
     }
-    trial.text_equal = reference->size() > texts[i].size() ? reference->starts_with(texts[i])
-                                                           : texts[i].starts_with(*reference);
+    trial.text_equal = is_prefix_of_other(reference->decoded, texts[i].decoded);
+    if (trial.idle) trial.idle->turns_equal = count_equal(*reference, texts[i]);
   }
 }
 

@@ -13,12 +13,14 @@
 #include <system_error>
 
 #include "bench/prompt_text.h"
+#include "bench/results.h"
 
 namespace kvpsi {
 namespace {
 
 bool is_of_a_run(std::string_view file) {
-  static constexpr std::array<std::string_view, 3> kBegins = {"journal-", "run-", "neighbour-"};
+  static constexpr std::array<std::string_view, 4> kBegins = {"journal-", "run-", "neighbour-",
+                                                              "phases-"};
   static constexpr std::array<std::string_view, 4> kEnds = {".jsonl", ".json", ".log", ".rounds"};
   return std::ranges::any_of(kBegins, [&](auto begin) { return file.starts_with(begin); }) &&
          std::ranges::any_of(kEnds, [&](auto end) { return file.ends_with(end); });
@@ -46,6 +48,11 @@ Result<void> write_prompt(const std::string& path, std::uint64_t seed, std::uint
   file.flush();
   if (!file) return fail(ErrorCode::io, "cannot write the prompt", path, errno);
   return {};
+}
+
+Result<void> write_prompts(const RunSpec& spec) {
+  if (spec.tenants > 1) return write_whole(make_prompts(spec), spec.prompts_file);
+  return write_prompt(spec.prompt_file, spec.seed, spec.prompt_tokens);
 }
 
 }  // namespace kvpsi

@@ -12,9 +12,6 @@
 namespace kvpsi {
 namespace {
 
-constexpr std::array kVariants = {Variant::unsqueezed,   Variant::fixed,     Variant::psi,
-                                  Variant::release_only, Variant::trim_only, Variant::small};
-constexpr std::array kSqueezes = {Squeeze::s1, Squeeze::s2, Squeeze::reference};
 constexpr std::array kOrders = {Order::fixed_first, Order::psi_first, Order::random};
 
 template <class Values>
@@ -121,6 +118,16 @@ std::optional<Error> find_fault(const SqueezePlan& plan) {
   };
   if (plan.trials_per_order == 0) return fault("no trial is asked for");
   if (plan.variants.empty()) return fault("no variant is asked for");
+  if (holds(plan.variants, Variant::psi_strict) && !may_trim(plan.squeeze)) {
+    return fault("psi never trims there, variant psi-strict would be the same: it is not offered");
+  }
+  if (plan.squeeze == Squeeze::s3) {
+    for (const Variant variant : {Variant::small, Variant::trim_only}) {
+      if (!holds(plan.variants, variant)) continue;
+      return fault("variant " + std::string(name(variant)) +
+                   " would lose tenants' context, which nobody may there: it is not offered");
+    }
+  }
   if (holds(plan.variants, Variant::small) && !holds(plan.variants, Variant::psi)) {
     return fault("variant small takes its size from psi: add psi to --variants");
   }
@@ -134,11 +141,6 @@ Result<Variant> parse_variant(std::string_view text) {
 }
 
 Result<Squeeze> parse_squeeze(std::string_view text) {
-  if (text == "S3") {
-    return fail(ErrorCode::invalid_argument,
-                "squeeze S3 (idle tenants) needs spilling, which this version does not have: use "
-                "S1, S2 or reference");
-  }
   return parse_name(text, kSqueezes, "squeeze");
 }
 

@@ -38,6 +38,19 @@ struct NeighbourRate {
   bool operator==(const NeighbourRate&) const = default;
 };
 
+/// Conversations that waited while another decoded, and had their turn afterwards.
+struct IdleTenants {
+  std::uint64_t kv_bytes = 0;           ///< what their tokens take in memory
+  std::uint64_t kv_bytes_returned = 0;  ///< of it on disk, not in memory, when decoding ended
+  std::uint64_t turns = 0;              ///< later turns that were made
+  /// Of them, with the text of the ungoverned run; empty where there is nothing to compare with.
+  std::optional<std::uint64_t> turns_equal;
+  double first_token_ms_median = 0;  ///< from the begin of a turn to its first token
+  double first_token_ms_max = 0;
+  double prefill_ms = 0;  ///< what evaluating one of them took: the mean
+  bool operator==(const IdleTenants&) const = default;
+};
+
 /// One run of one variant. `exit` is "ok", or what went wrong: "timeout", "oom-killed",
 /// "signal 9", "exit 3", "prefill-timeout" (killed before the first token) ...
 struct Trial {
@@ -57,15 +70,24 @@ struct Trial {
   double load_s = 0;
   double prefill_s = 0;
 
+  /// The account of the context, at the end of the trial. tokens_trimmed = restored + reevaluated +
+  /// lost + out: taken out of a running context, back from the file, computed anew, gone for good,
+  /// still in the file.
   std::uint64_t prunes = 0;
   std::uint64_t tokens_trimmed = 0;
   std::uint64_t tokens_restored = 0;
+  std::uint64_t tokens_reevaluated = 0;
   std::uint64_t tokens_lost = 0;
-  std::uint64_t kv_final_tokens = 0;
-  std::uint64_t kv_bytes_resident_final = 0;
+  std::uint64_t tokens_out = 0;
+  double reduced_context_s = 0;               ///< time during which a token was out
+  double rest_s = 0;                          ///< waited after decoding, the neighbour being gone
+  std::uint64_t kv_final_tokens = 0;          ///< in the context when decoding ended
+  std::uint64_t kv_bytes_resident_final = 0;  ///< at that moment
   std::uint64_t kv_bytes_released = 0;
   std::uint64_t scratch_bytes_released = 0;
-  std::uint64_t spilled_bytes = 0;
+  std::uint64_t spilled_bytes = 0;   ///< written to the spill file
+  std::uint64_t restored_bytes = 0;  ///< read back from it
+  std::optional<IdleTenants> idle;   ///< S3 only
   /// First stall seen by the governor to its first bytes given back; empty where it saw none.
   std::optional<double> reaction_ms;
 
@@ -103,6 +125,8 @@ struct SqueezeContext {
   std::uint64_t n_ctx = 0;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t n_predict = 0;
+  std::uint64_t tenants = 1;      ///< conversations of prompt_tokens each, of which one decodes
+  std::uint64_t then_tokens = 0;  ///< what each of the others decodes afterwards
   std::optional<NeighbourRate> neighbour_alone;
   /// False where the trials of it show no pressure at all: then there is nothing to compare.
   bool pressure_arose = true;

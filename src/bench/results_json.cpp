@@ -36,6 +36,18 @@ void visit_record(auto&& visit, auto& v)
 }
 
 void visit_record(auto&& visit, auto& v)
+  requires std::is_same_v<std::remove_cvref_t<decltype(v)>, IdleTenants>
+{
+  visit("kv_bytes", v.kv_bytes);
+  visit("kv_bytes_returned", v.kv_bytes_returned);
+  visit("turns", v.turns);
+  visit("turns_equal", v.turns_equal);
+  visit("first_token_ms_median", v.first_token_ms_median);
+  visit("first_token_ms_max", v.first_token_ms_max);
+  visit("prefill_ms", v.prefill_ms);
+}
+
+void visit_record(auto&& visit, auto& v)
   requires std::is_same_v<std::remove_cvref_t<decltype(v)>, Trial>
 {
   visit("trial", v.trial);
@@ -55,12 +67,18 @@ void visit_record(auto&& visit, auto& v)
   visit("prunes", v.prunes);
   visit("tokens_trimmed", v.tokens_trimmed);
   visit("tokens_restored", v.tokens_restored);
+  visit("tokens_reevaluated", v.tokens_reevaluated);
   visit("tokens_lost", v.tokens_lost);
+  visit("tokens_out", v.tokens_out);
+  visit("reduced_context_s", v.reduced_context_s);
+  visit("rest_s", v.rest_s);
   visit("kv_final_tokens", v.kv_final_tokens);
   visit("kv_bytes_resident_final", v.kv_bytes_resident_final);
   visit("kv_bytes_released", v.kv_bytes_released);
   visit("scratch_bytes_released", v.scratch_bytes_released);
   visit("spilled_bytes", v.spilled_bytes);
+  visit("restored_bytes", v.restored_bytes);
+  visit("idle", v.idle);
   visit("reaction_ms", v.reaction_ms);
   visit("own_psi", v.own_psi);
   visit("external_psi", v.external_psi);
@@ -92,6 +110,8 @@ void visit_record(auto&& visit, auto& v)
   visit("n_ctx", v.n_ctx);
   visit("prompt_tokens", v.prompt_tokens);
   visit("n_predict", v.n_predict);
+  visit("tenants", v.tenants);
+  visit("then_tokens", v.then_tokens);
   visit("neighbour_alone", v.neighbour_alone);
   visit("pressure_arose", v.pressure_arose);
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <optional>
 
@@ -12,6 +13,7 @@
 #include "bench/group.h"
 #include "bench/neighbour.h"
 #include "bench/page_cache.h"
+#include "bench/run_phase.h"
 #include "bench/trial_record.h"
 #include "linux/kernel_file.h"
 #include "linux/psi_parse.h"
@@ -111,9 +113,12 @@ class TrialRun {
   }
 
   Result<void> start_engine() {
+    // One of an earlier trial of that name would tell of phases before they come.
+    ::unlink(path("phases", ".jsonl").c_str());
     ChildOptions options;
     options.executable = host_.executable;
-    options.arguments = run_words(job_.engine, path("journal", ".jsonl"));
+    options.arguments =
+        run_words(job_.engine, {path("journal", ".jsonl"), path("phases", ".jsonl")});
     options.join_files = join(GroupPart::engine);
     options.stdout_path = path("run", ".json");
     options.stderr_path = path("run", ".log");
@@ -123,7 +128,18 @@ class TrialRun {
     return {};
   }
 
-  double most_seconds() const { return job_.prefill_most_s + job_.engine.time_max_s; }
+  double most_seconds() const {
+    return job_.prefill_most_s + job_.engine.time_max_s + most_seconds_after(job_.engine);
+  }
+
+  /// The neighbour leaves when decoding has ended, for trials that go on then.
+  Result<void> relieve_at_rest() {
+    if (!neighbour_ || most_seconds_after(job_.engine) <= 0) return {};
+    const auto phases = read_small_file(path("phases", ".jsonl"));
+    if (!phases || !has_begun(*phases, RunPhase::rest)) return {};
+    facts_.relief_us = monotonic_us();
+    return end_neighbour();
+  }
 
   void sample() {
     auto totals = group_ ? group_->stall() : std::nullopt;
@@ -181,6 +197,8 @@ class TrialRun {
       } else if (!neighbour_ && job_.neighbour.warmup_s > 0 &&
                  seconds() >= job_.neighbour.warmup_s) {
         if (auto started = start_neighbour(); !started) return started;
+      } else if (auto relieved = relieve_at_rest(); !relieved) {
+        return relieved;
       }
       facts_.timed_out = seconds() > most_seconds();
       if (may_end || facts_.timed_out) {

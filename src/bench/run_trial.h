@@ -50,8 +50,9 @@ struct TrialJob {
   PressSpec neighbour;
   std::uint64_t limit_bytes = 0;  ///< 0 = none
   double prefill_most_s = kPrefillMostSeconds;
-  std::optional<TimedSqueeze> timed;  ///< empty: squeezed from beginning to end
-  std::string stem;                   ///< of the files it writes: "3-psi"
+  /// Squeezed from the beginning until decoding ends: what comes after has the room to itself.
+  std::optional<TimedSqueeze> timed;
+  std::string stem;  ///< of the files it writes: "3-psi"
 };
 
 struct TrialOutcome {

@@ -5,6 +5,11 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <numeric>
+
+#include "bench/stats.h"
+
 namespace kvpsi {
 namespace {
 
@@ -24,6 +29,45 @@ std::string describe_exit(const TrialFacts& facts, const std::optional<EngineSum
   return summary->exit;
 }
 
+void fill_account(const EngineSummary& summary, Trial& trial) {
+  const ContextAccount& end = summary.at_end;
+  trial.tokens_trimmed = end.tokens_trimmed;
+  trial.tokens_restored = end.tokens_restored;
+  trial.tokens_reevaluated = end.tokens_reevaluated;
+  trial.tokens_lost = end.tokens_lost;
+  trial.tokens_out = end.tokens_out();
+  trial.spilled_bytes = end.spilled_bytes;
+  trial.restored_bytes = end.restored_bytes;
+  trial.reduced_context_s = end.reduced_context_s;
+  trial.rest_s = summary.rest_s;
+  trial.kv_final_tokens = summary.at_decode_end.kv_tokens;
+  trial.kv_bytes_resident_final = summary.at_decode_end.kv_resident_bytes;
+}
+
+/// Those that waited: the ones with a later turn, and those that never got to it.
+std::optional<IdleTenants> find_idle(const EngineSummary& summary) {
+  IdleTenants idle;
+  std::vector<double> first_token_ms;
+  std::vector<double> prefill_ms;
+  for (const ConversationSummary& conversation : summary.conversations) {
+    if (conversation.decoded > 0) continue;
+    idle.kv_bytes += conversation.prompt_tokens * summary.kv_bytes_per_cell;
+    prefill_ms.push_back(conversation.prefill_ms);
+    if (conversation.then_decoded == 0) continue;
+    first_token_ms.push_back(conversation.then_first_token_ms);
+  }
+  if (prefill_ms.empty()) return std::nullopt;
+  idle.kv_bytes_returned = summary.at_decode_end.kv_spilled_bytes;
+  idle.turns = first_token_ms.size();
+  idle.prefill_ms =
+      std::reduce(prefill_ms.begin(), prefill_ms.end()) / static_cast<double>(prefill_ms.size());
+  if (!first_token_ms.empty()) {
+    idle.first_token_ms_median = median(first_token_ms);
+    idle.first_token_ms_max = std::ranges::max(first_token_ms);
+  }
+  return idle;
+}
+
 void fill_from_summary(const EngineSummary& summary, Trial& trial) {
   trial.stop_reason = summary.stop_reason;
   trial.prompt_tokens = summary.prompt_tokens;
@@ -34,12 +78,10 @@ void fill_from_summary(const EngineSummary& summary, Trial& trial) {
   trial.load_s = seconds_between(summary.start_us, summary.loaded_us);
   trial.prefill_s = seconds_between(summary.prefill_start_us, summary.decode_start_us);
   trial.prunes = summary.prunes;
-  trial.tokens_trimmed = summary.tokens_trimmed;
-  trial.tokens_lost = summary.tokens_trimmed;  // a trim is final as long as nothing is spilled
-  trial.kv_final_tokens = summary.kv_tokens_final;
-  trial.kv_bytes_resident_final = summary.kv_resident_bytes;
+  fill_account(summary, trial);
   trial.kv_bytes_released = summary.kv_bytes_released;
   trial.scratch_bytes_released = summary.scratch_bytes_released;
+  trial.idle = find_idle(summary);
   trial.reaction_ms = summary.reaction_ms;
   trial.own_psi = summary.own_psi;
   trial.hwm_bytes = summary.hwm_bytes;

@@ -6,16 +6,16 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
 
 #include "bench/stats.h"
+#include "bench/verdict_account.h"
 
 namespace kvpsi {
 namespace {
-
-constexpr std::uint32_t kLeastPairs = 3;
 
 /// What a ratio is claimed to be. `at_least`: median >= goal and interval above floor; `at_most`
 /// the same downwards; `more`: above 1.
@@ -214,10 +214,12 @@ std::vector<Claim> speed_claims(Squeeze squeeze) {
     claims.push_back({fmt::format("{} {}/{} tok_s", name(squeeze), name(first), name(second)),
                       squeeze, first, second, kind, goal, floor});
   };
-  if (squeeze == Squeeze::s1) add(psi, unsqueezed, ClaimKind::at_least, 0.90, 0.85);
+  if (!may_trim(squeeze)) add(psi, unsqueezed, ClaimKind::at_least, 0.90, 0.85);
   add(psi, fixed, ClaimKind::more, 1, 1);
   add(psi, small, ClaimKind::at_least, 0.90, 0.85);
-  if (squeeze != Squeeze::s1) add(psi, unsqueezed, ClaimKind::more, 1, 1);
+  if (may_trim(squeeze)) add(psi, unsqueezed, ClaimKind::more, 1, 1);
+  add(psi_strict, fixed, ClaimKind::more, 1, 1);
+  add(psi, psi_strict, ClaimKind::more, 1, 1);
   add(release_only, fixed, ClaimKind::more, 1, 1);
   add(trim_only, fixed, ClaimKind::more, 1, 1);
   add(psi, trim_only, ClaimKind::more, 1, 1);
@@ -242,9 +244,9 @@ std::vector<Claim> neighbour_claims(Squeeze squeeze) {
 
 std::string_view verdict_rule() {
   return "Rule: supported or contradicted takes at least 3 pairs of the same trial, a 95 % "
-         "bootstrap "
-         "interval of the median ratio on that side of the claim, and agreement of both orders; "
-         "anything else is inconclusive.";
+         "bootstrap interval of the median ratio on that side of the claim, and agreement of both "
+         "orders; anything else is inconclusive. What is claimed of every run is contradicted by a "
+         "single one, and supported by 3 or more without exception.";
 }
 
 std::vector<Verdict> judge(const BenchResults& results, std::uint64_t seed) {
@@ -262,6 +264,7 @@ std::vector<Verdict> judge(const BenchResults& results, std::uint64_t seed) {
                                  claim.kind == ClaimKind::at_least ? &NeighbourRate::rounds_s
                                                                    : &NeighbourRate::p99_ms));
     }
+    std::ranges::move(judge_account(results, context), std::back_inserter(verdicts));
   }
   return verdicts;
 }

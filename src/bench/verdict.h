@@ -14,6 +14,9 @@ namespace kvpsi {
 /// The rule in one sentence, printed below the verdicts.
 std::string_view verdict_rule();
 
+/// Pairs of runs, or runs, that a claim takes at least.
+inline constexpr std::uint32_t kLeastPairs = 3;
+
 /// All comparisons that the trials allow, in a fixed sequence. Only runs of the same trial are
 /// paired; runs that decoded nothing count as 0 tokens/s in the numerator and drop their pair in
 /// the denominator (the words say how many).

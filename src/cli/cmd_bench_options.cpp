@@ -16,15 +16,17 @@ namespace kvpsi {
 namespace {
 
 constexpr std::uint64_t kMany = 1ULL << 31;
+constexpr std::uint64_t kTenants = 4;
+constexpr std::uint64_t kThenTokens = 32;
 
 void add_reference_options(CLI::App& app, BenchCommand& command) {
   const auto by_squeeze = [](CLI::Option* option) { option->default_str("by squeeze"); };
   by_squeeze(add_number_option(app, "-c,--ctx-size", command.n_ctx, 1, kMany,
-                               "Context (S1 8192, reference 2048, S2 prompt + answer)"));
+                               "Context (S1 8192, reference 2048, else what is needed)"));
   by_squeeze(add_number_option(app, "-n,--predict", command.n_predict, 1, kMany,
                                "Tokens to decode (300, reference 1536)"));
   by_squeeze(add_number_option(app, "--prompt-tokens", command.prompt_tokens, 1, kMany,
-                               "Tokens of the prompt (2000, reference 384)"));
+                               "Tokens of a prompt (2000, S3 1500, reference 384)"));
   add_number_option(app, "--keep", command.keep, 0, kMany, "First tokens that trim never drops");
   add_number_option(app, "--tail", command.tail, 1, kMany, "Last tokens that trim never drops");
   add_number_option(app, "--min-prune", command.min_prune, 1, kMany,
@@ -51,20 +53,21 @@ void add_own_options(CLI::App& app, BenchCommand& command) {
   app.add_option("-m,--model", command.model, "Model file (GGUF)")
       ->type_name("FILE")
       ->default_str("the one make fetches");
-  auto* demo =
-      app.add_flag("--demo", command.demo, "S1 once, S2 in both orders once; at most 8 minutes");
+  auto* demo = app.add_flag("--demo", command.demo, "S3 and S2, once each; at most 8 minutes");
   app.add_flag("--at-rest", command.at_rest,
                "What governing costs without any squeeze: paired blocks in one process")
       ->excludes(demo);
   add_number_option(app, "--at-rest-pairs", command.at_rest_pairs, 3, 900,
                     "Pairs of blocks for --at-rest");
-  app.add_flag("--full", command.full, "S1 and S2, 5 trials an order; at most an hour")
+  app.add_flag("--full", command.full, "S1, S2 and S3, 2 to 5 trials an order; at most an hour")
       ->excludes(demo);
-  app.add_option("--squeeze", command.squeezes, "What to run: S1, S2, reference, comma-separated")
+  app.add_option("--squeeze", command.squeezes,
+                 "What to run: S1, S2, S3, reference; comma-separated")
       ->type_name("LIST")
-      ->default_str("S1,S2");
-  app.add_option("--variants", command.variants,
-                 "unsqueezed, fixed, psi, release-only, trim-only, small; comma-separated")
+      ->default_str("S1,S2,S3");
+  app.add_option(
+         "--variants", command.variants,
+         "unsqueezed, fixed, psi, psi-strict, release-only, trim-only, small; comma-separated")
       ->type_name("LIST")
       ->default_str("by squeeze");
   add_choice_option<Scope>(
@@ -78,19 +81,25 @@ void add_own_options(CLI::App& app, BenchCommand& command) {
   add_number_option(app, "--time-max", command.time_max_s, 1, 3600,
                     "Longest decoding of a run in seconds")
       ->default_str("20, reference 120");
+  add_number_option(app, "--linger-s", command.linger_s, 0, 600,
+                    "How long psi waits after a run for context that it took out (S2, reference)");
+  app.add_option("--spill-dir", command.spill_dir, "Where psi keeps what leaves memory")
+      ->type_name("DIR")
+      ->default_str("as kvpsi run chooses");
   add_number_option(app, "--seed", command.seed, 0, UINT64_MAX, "Of prompt, plan and intervals");
   add_number_option(app, "-t,--threads", command.threads, 1, 512, "Threads of the engine");
 }
 
 /// What runs under a squeeze where the command does not say.
-std::vector<Variant> default_variants(Squeeze squeeze, bool full) {
+std::vector<Variant> default_variants(Squeeze squeeze, const BenchCommand& command) {
   using enum Variant;
   switch (squeeze) {
     case Squeeze::s1:
-      return full ? std::vector{unsqueezed, fixed, psi, release_only}
-                  : std::vector{unsqueezed, fixed, psi};
+    case Squeeze::s3:
+      return {unsqueezed, fixed, psi};
     case Squeeze::s2:
-      return full ? std::vector{fixed, psi, small, trim_only} : std::vector{fixed, psi, small};
+      return command.demo ? std::vector{fixed, psi, psi_strict}
+                          : std::vector{fixed, psi, psi_strict, small};
     case Squeeze::reference:
       break;
   }
@@ -116,21 +125,26 @@ PressSpec make_neighbour(const BenchCommand& command, bool is_reference, Scope s
   return spec;
 }
 
+/// Runs of S3 take twice as long as others: four prompts are evaluated in each.
+std::uint32_t default_trials(Squeeze squeeze, const BenchCommand& command) {
+  if (command.trials > 0) return command.trials;
+  if (command.demo) return 1;
+  if (command.full && squeeze != Squeeze::s3) return 5;
+  return squeeze == Squeeze::s3 ? 2 : 3;
+}
+
 Result<SqueezeOptions> make_squeeze(const BenchCommand& command, Squeeze squeeze) {
   const bool is_reference = squeeze == Squeeze::reference;
   SqueezeOptions options;
   options.plan.squeeze = squeeze;
-  options.plan.variants = default_variants(squeeze, command.full);
+  options.plan.variants = default_variants(squeeze, command);
   if (!command.variants.empty()) {
     auto variants = parse_variants(command.variants);
     if (!variants) return std::unexpected(variants.error());
     options.plan.variants = std::move(*variants);
   }
-  options.plan.trials_per_order = command.trials > 0 ? command.trials
-                                  : command.demo     ? 1
-                                  : command.full     ? 5
-                                                     : 3;
-  if (command.demo && squeeze == Squeeze::s1) options.plan.orders = OrderChoice::fixed_first;
+  options.plan.trials_per_order = default_trials(squeeze, command);
+  if (command.demo) options.plan.orders = OrderChoice::fixed_first;
   if (!command.order.empty()) {
     const auto order = parse_order_choice(command.order);
     if (!order) return std::unexpected(order.error());
@@ -138,7 +152,12 @@ Result<SqueezeOptions> make_squeeze(const BenchCommand& command, Squeeze squeeze
   }
   options.n_ctx = command.n_ctx > 0 ? command.n_ctx : is_reference ? 2048 : 0;
   options.n_predict = or_default(command.n_predict, is_reference ? 1536 : 300);
-  options.prompt_tokens = or_default(command.prompt_tokens, is_reference ? 384 : 2000);
+  const bool is_tenants = squeeze == Squeeze::s3;
+  options.prompt_tokens =
+      or_default(command.prompt_tokens, is_reference ? 384 : (is_tenants ? 1500 : 2000));
+  options.tenants = is_tenants ? kTenants : 1;
+  options.then_tokens = is_tenants ? kThenTokens : 0;
+  options.linger_s = may_trim(squeeze) ? command.linger_s : 0;
   options.neighbour = make_neighbour(command, is_reference, command.scope);
   options.limit_bytes = command.limit_mib * kMiB;
   options.time_max_s = command.time_max_s > 0 ? command.time_max_s : is_reference ? 120 : 20;
@@ -169,7 +188,9 @@ void add_bench_options(CLI::App& app, BenchCommand& command) {
 Result<BenchOptions> make_bench_options(const BenchCommand& command) {
   BenchOptions options;
   std::string squeezes = command.squeezes;
-  if (squeezes.empty()) squeezes = command.scope == Scope::system ? "reference" : "S1,S2";
+  if (squeezes.empty()) {
+    squeezes = command.scope == Scope::system ? "reference" : command.demo ? "S3,S2" : "S1,S2,S3";
+  }
   const auto named = parse_squeezes(squeezes);
   if (!named) return std::unexpected(named.error());
   for (const Squeeze squeeze : *named) {
@@ -192,6 +213,7 @@ Result<BenchOptions> make_bench_options(const BenchCommand& command) {
   options.tail = command.tail;
   options.min_prune = command.min_prune;
   options.cooldown_s = command.cooldown_s;
+  options.spill_dir = command.spill_dir;
   return options;
 }
 
@@ -223,6 +245,8 @@ std::string describe_flags(const BenchCommand& command) {
   add("--limit-mib", command.limit_mib, plain.limit_mib);
   add("--time-max", command.time_max_s, plain.time_max_s);
   add("--variant-cooldown-s", command.cooldown_s, plain.cooldown_s);
+  add("--linger-s", command.linger_s, plain.linger_s);
+  add("--spill-dir", command.spill_dir, plain.spill_dir);
   add("--keep", command.keep, plain.keep);
   add("--tail", command.tail, plain.tail);
   add("--min-prune", command.min_prune, plain.min_prune);

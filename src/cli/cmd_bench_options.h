@@ -37,6 +37,8 @@ struct BenchCommand {
   std::uint64_t limit_mib = 0;
   double time_max_s = 0;
   double cooldown_s = 1;
+  double linger_s = 30;
+  std::string spill_dir;
   std::uint64_t keep = 64;
   std::uint64_t tail = 256;
   std::uint64_t min_prune = 64;

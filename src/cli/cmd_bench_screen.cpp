@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "report/plot.h"
 #include "report/program.h"
@@ -24,6 +25,10 @@ std::string describe_trial(const Trial& trial) {
   if (trial.own_psi) text += fmt::format(", own stall {:.1f} %", trial.own_psi->some_pct);
   if (trial.external_psi) text += fmt::format(", around {:.1f} %", trial.external_psi->some_pct);
   if (trial.tokens_trimmed > 0) text += fmt::format(", {} trimmed", trial.tokens_trimmed);
+  if (trial.tokens_lost + trial.tokens_out > 0) {
+    text += fmt::format(" ({} not back)", trial.tokens_lost + trial.tokens_out);
+  }
+  if (trial.spilled_bytes > 0) text += ", spilled " + format_bytes(trial.spilled_bytes);
   if (trial.exit != "ok") text += ", " + trial.exit;
   return text;
 }

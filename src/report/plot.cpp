@@ -23,8 +23,6 @@ namespace {
 constexpr std::uint64_t kGnuplotTimeoutUs = 60'000'000;
 constexpr double kMostLeadShare = 0.6;  // loading and prefill shown, as a share of decoding
 constexpr double kRoomAbove = 1.12;     // for the marks of actions
-constexpr Variant kColumnSequence[] = {Variant::unsqueezed,   Variant::fixed,     Variant::psi,
-                                       Variant::release_only, Variant::trim_only, Variant::small};
 
 /// One run that is drawn.
 struct Drawn {
@@ -96,6 +94,7 @@ std::string subtitle_of(const Trial& trial) {
   std::string text = fmt::format("{:.1f} tok/s", trial.tok_s);
   if (trial.own_psi) text += fmt::format(", stalled {:.1f} %", trial.own_psi->some_pct);
   if (trial.tokens_trimmed > 0) text += fmt::format(", {} trimmed", trial.tokens_trimmed);
+  if (trial.spilled_bytes > 0) text += ", spilled " + format_bytes(trial.spilled_bytes);
   if (trial.exit != "ok") text += ", " + trial.exit;
   return text;
 }
@@ -130,7 +129,8 @@ std::string block_title(const BenchResults& results, Squeeze squeeze) {
   for (const SqueezeContext& context : results.context.squeezes) {
     if (context.squeeze != squeeze) continue;
     if (squeeze == Squeeze::s1) title += ", lossless squeeze";
-    if (squeeze == Squeeze::s2) title += ", lossy squeeze";
+    if (squeeze == Squeeze::s2) title += ", below what one conversation needs";
+    if (squeeze == Squeeze::s3) title += ", idle tenants";
     if (context.limit_bytes > 0) title += ": group limit " + format_bytes(context.limit_bytes);
     title += ", neighbour " + format_bytes(context.neighbour_bytes);
     if (!context.pressure_arose) title += " (no pressure arose)";
@@ -155,7 +155,7 @@ void add_empty_column(PlotBlock& block, Work& work, Squeeze squeeze, Variant var
 Result<std::optional<PlotBlock>> write_block(Work& work, Squeeze squeeze) {
   PlotBlock block;
   block.title = block_title(work.results, squeeze);
-  for (const Variant variant : kColumnSequence) {
+  for (const Variant variant : kVariants) {
     const Trial* trial = median_trial(work.results, squeeze, variant);
     const auto drawn =
         trial == nullptr ? std::nullopt : load_run(*trial, work.options, work.files.notes);
@@ -229,7 +229,7 @@ Result<PlotFiles> write_plot(const BenchResults& results, const PlotOptions& opt
   page.title = fmt::format("kvpsi {}: {}", results.context.kvpsi_version,
                            std::filesystem::path(results.context.model).filename().string());
   page.base_name = options.base_name;
-  for (const Squeeze squeeze : {Squeeze::s1, Squeeze::s2, Squeeze::reference}) {
+  for (const Squeeze squeeze : kSqueezes) {
     auto block = write_block(work, squeeze);
     if (!block) return std::unexpected(block.error());
     if (*block) page.blocks.push_back(std::move(**block));

@@ -73,8 +73,12 @@ std::string_view meaning(Squeeze squeeze) {
       return "lossless: the limit is below what fixed needs and above what is live; nothing is "
              "trimmed";
     case Squeeze::s2:
-      return "lossy: the limit is below the lossless floor, so context has to go; read psi beside "
-             "small, a fixed cache of the size psi ended with";
+      return "the limit is below all that is live, and all of it is one conversation at work: psi "
+             "takes part of its context out until there is room again, psi-strict never does; read "
+             "psi beside small, a fixed cache of the size psi decoded with";
+    case Squeeze::s3:
+      return "idle tenants, lossless: the limit is below all that is live, but most of that is "
+             "conversations that wait; they have their turn when the neighbour is gone";
     case Squeeze::reference:
       return "the reference project's scenario: the whole machine fills up in steps";
   }
@@ -88,8 +92,12 @@ std::string describe_squeeze(const SqueezeContext& squeeze) {
     text += squeeze.limit_bytes > 0 ? format_bytes(squeeze.limit_bytes) : "none";
   }
   if (!squeeze.limit_rule.empty()) text += fmt::format(" ({})", squeeze.limit_rule);
-  text += fmt::format("; -c {}, {} prompt + {} decoded tokens", squeeze.n_ctx,
-                      squeeze.prompt_tokens, squeeze.n_predict);
+  text += fmt::format("; -c {}, ", squeeze.n_ctx);
+  if (squeeze.tenants > 1) text += fmt::format("{} x ", squeeze.tenants);
+  text += fmt::format("{} prompt + {} decoded tokens", squeeze.prompt_tokens, squeeze.n_predict);
+  if (squeeze.then_tokens > 0) {
+    text += fmt::format(", then {} x {}", squeeze.tenants - 1, squeeze.then_tokens);
+  }
   if (squeeze.live_kv_bytes > 0) {
     text += fmt::format("; weights {}, live KV {}", format_bytes(squeeze.weights_bytes),
                         format_bytes(squeeze.live_kv_bytes));
@@ -121,7 +129,8 @@ std::string render_squeeze(const BenchResults& results, const SqueezeContext& sq
                 options);
   }
   out += "\n" + render_runs(results, squeeze.squeeze, options) + "\n" +
-         render_medians(results, squeeze.squeeze, options);
+         render_medians(results, squeeze.squeeze, options) +
+         render_account(results, squeeze.squeeze, options);
   const std::string verdicts = render_verdicts(results, squeeze.squeeze, options);
   return verdicts.empty() ? out : out + "\n" + verdicts;
 }
@@ -164,7 +173,7 @@ std::string render_verdicts(const BenchResults& results, Squeeze squeeze,
     grid.add_row({{metric},
                   {verdict.n > 0 ? fmt::format("{:.3g}", verdict.ratio_median) : "-"},
                   {interval ? fmt::format("{:.3g} .. {:.3g}", *verdict.ci95_lo, *verdict.ci95_hi)
-                            : std::string("too few pairs")},
+                            : std::string(verdict.n < kLeastPairs ? "too few pairs" : "-")},
                   {verdict.order_effect ? fmt::format("{:.2f}", *verdict.order_effect) : "-"},
                   {std::to_string(verdict.n)}});
     auto lines = wrap_text(verdict.words, prose_columns(options), 4);

@@ -58,8 +58,7 @@ std::vector<GridColumn> run_columns(bool with_exit) {
 }
 
 std::vector<GridCell> run_cells(const Trial& trial, bool first_of_trial, bool with_exit) {
-  const std::string run =
-      first_of_trial ? fmt::format("{} #{}", name(trial.order), trial.trial) : std::string();
+  const std::string run = first_of_trial ? run_label(trial) : std::string();
   std::vector<GridCell> cells = {
       {run},
       {std::string(name(trial.variant)),
@@ -85,18 +84,6 @@ std::vector<GridCell> run_cells(const Trial& trial, bool first_of_trial, bool wi
     cells.push_back({good ? trial.stop_reason : trial.exit, good ? Style::plain : Style::red});
   }
   return cells;
-}
-
-/// The trials of one squeeze: fixed-first ones together, then psi-first, each in its sequence.
-std::vector<Trial> trials_of(const BenchResults& results, Squeeze squeeze) {
-  std::vector<Trial> trials;
-  for (const Trial& trial : results.trials) {
-    if (trial.squeeze == squeeze) trials.push_back(trial);
-  }
-  std::ranges::stable_sort(trials, {}, [](const Trial& trial) {
-    return std::tuple(trial.order, trial.trial, trial.position);
-  });
-  return trials;
 }
 
 /// The median over the trials that have the value; empty if none has.
@@ -166,6 +153,21 @@ std::vector<GridCell> median_cells(Variant variant, const std::vector<Trial>& tr
 
 }  // namespace
 
+std::string run_label(const Trial& trial) {
+  return fmt::format("{} #{}", name(trial.order), trial.trial);
+}
+
+std::vector<Trial> trials_of(const BenchResults& results, Squeeze squeeze) {
+  std::vector<Trial> trials;
+  for (const Trial& trial : results.trials) {
+    if (trial.squeeze == squeeze) trials.push_back(trial);
+  }
+  std::ranges::stable_sort(trials, {}, [](const Trial& trial) {
+    return std::tuple(trial.order, trial.trial, trial.position);
+  });
+  return trials;
+}
+
 std::string render_runs(const BenchResults& results, Squeeze squeeze, const TableOptions& options) {
   const std::vector<Trial> trials = trials_of(results, squeeze);
   const bool with_exit = std::ranges::any_of(
@@ -197,8 +199,7 @@ std::string render_medians(const BenchResults& results, Squeeze squeeze,
                  {"text", "equal"},
                  {"ended", "badly"}});
   const std::vector<Trial> trials = trials_of(results, squeeze);
-  for (const Variant variant : {Variant::unsqueezed, Variant::fixed, Variant::psi,
-                                Variant::release_only, Variant::trim_only, Variant::small}) {
+  for (const Variant variant : kVariants) {
     std::vector<Trial> of_variant;
     for (const Trial& trial : trials) {
       if (trial.variant == variant) of_variant.push_back(trial);

@@ -3,19 +3,26 @@
 NAME     an unknown squeeze
 REQUIRES llama model
 RUN      $KVPSI bench -m "$MODEL" --squeeze S9
-EXPECT   kvpsi bench: 'S9' is not a squeeze: there are S1, S2, reference
+EXPECT   kvpsi bench: 'S9' is not a squeeze: there are S1, S2, S3, reference
 EXIT     2
 
-NAME     S3 has its own answer
+NAME     nobody loses a tenant's context under S3
 REQUIRES llama model
-RUN      $KVPSI bench -m "$MODEL" --squeeze S1,S3
-EXPECT   squeeze S3 (idle tenants) needs spilling
+RUN      $KVPSI bench -m "$MODEL" --squeeze S3 --variants psi,small
+EXPECT   variant small would lose tenants' context
+EXPECT   for S3
+EXIT     2
+
+NAME     psi-strict is psi where nothing is trimmed
+REQUIRES llama model
+RUN      $KVPSI bench -m "$MODEL" --squeeze S1 --variants psi,psi-strict
+EXPECT   psi never trims there
 EXIT     2
 
 NAME     an unknown variant
 REQUIRES llama model
 RUN      $KVPSI bench -m "$MODEL" --variants fixed,fast
-EXPECT   'fast' is not a variant: there are unsqueezed, fixed, psi, release-only, trim-only, small
+EXPECT   'fast' is not a variant: there are unsqueezed, fixed, psi, psi-strict, release-only, trim-only, small
 EXIT     2
 
 NAME     an unknown order

@@ -128,15 +128,16 @@ constexpr std::string_view kSummary = R"({"schema":"kvpsi.run/1","exit":"ok","st
   "kv":{"resident_bytes":7,"tokens_final":2300,"bytes_per_cell":23040},
   "memory":{"rss_anon_bytes":9,"hwm_bytes":10,"weights_file_bytes":11,"weights_anon_bytes":0},
   "own_psi":{"some_pct":0.5,"full_pct":0.25},"cpu_us":{"decode":12},
-  "governor":{"prunes":1,"tokens_trimmed":1680,"first_stall_us":1000,"first_release_us":251000}})";
+  "context":{"tokens_trimmed":1680},
+  "governor":{"prunes":1,"first_stall_us":1000,"first_release_us":251000}})";
 
 TEST(EngineSummary, ReadsWhatTheBenchNeeds) {
   const auto summary = parse_engine_summary(kSummary);
   ASSERT_TRUE(summary) << describe(summary.error());
   EXPECT_EQ(summary->decoded, 300U);
   EXPECT_DOUBLE_EQ(summary->tok_s, 37.5);
-  EXPECT_EQ(summary->kv_tokens_final, 2300U);
-  EXPECT_EQ(summary->tokens_trimmed, 1680U);
+  EXPECT_EQ(summary->at_decode_end.kv_tokens, 2300U);
+  EXPECT_EQ(summary->at_end.tokens_trimmed, 1680U);
   EXPECT_EQ(summary->own_psi, (StallPct{0.5, 0.25}));
   ASSERT_TRUE(summary->reaction_ms);
   EXPECT_DOUBLE_EQ(*summary->reaction_ms, 250);

@@ -30,7 +30,7 @@ class TrialRecord : public testing::Test {
     std::ofstream(facts_.summary_path)
         << R"({"schema":"kvpsi.run/1","exit":"ok","stop_reason":"length","decoded":)" << decoded
         << R"(,"timing":{"decode_start_us":1000000,"decode_end_us":2000000,"tok_s":9.5},)"
-        << R"("governor":{"prunes":1,"tokens_trimmed":64}})";
+        << R"("governor":{"prunes":1},"context":{"tokens_trimmed":64,"tokens_lost":64}})";
   }
   Trial make() const { return make_outcome(job_, facts_).trial; }
 
@@ -57,6 +57,53 @@ TEST_F(TrialRecord, TakesTheDecodingWindowOutOfEverySeries) {
   EXPECT_DOUBLE_EQ(trial.neighbour->rounds_s, 2);
   EXPECT_EQ(trial.summary, "run-4-psi.json");
   EXPECT_EQ(trial.journal, "journal-4-psi.jsonl");
+}
+
+/// A summary as the engine writes it when context left, some of it came back, and tenants waited.
+constexpr const char* kAccount =
+    R"({"schema":"kvpsi.run/1","exit":"ok","decoded":10,
+    "timing":{"decode_start_us":1000000,"decode_end_us":2000000},
+    "kv":{"tokens_final":2300,"resident_bytes":5000,"bytes_per_cell":10},
+    "context":{"tokens_trimmed":900,"tokens_restored":700,"tokens_reevaluated":50,"tokens_lost":20,
+      "spilled_bytes":9000,"restored_bytes":7000,"reduced_context_s":4.5},
+    "decode_end":{"rest_s":12.5,
+      "kv":{"tokens_final":1400,"resident_bytes":3000,"spilled_bytes":6000},
+      "context":{"tokens_trimmed":900}},
+    "conversations":[
+      {"prompt_tokens":400,"decoded":0,"prefill_ms":100,
+       "then":{"decoded":32,"text":"a","first_token_ms":4}},
+      {"prompt_tokens":500,"decoded":0,"prefill_ms":200,
+       "then":{"decoded":32,"text":"b","first_token_ms":6}},
+      {"prompt_tokens":600,"decoded":0,"prefill_ms":300,"then":null},
+      {"prompt_tokens":600,"decoded":10,"text":"c","prefill_ms":400}]})";
+
+TEST_F(TrialRecord, AccountsForContextThatLeftAndCameBack) {
+  std::ofstream(facts_.summary_path) << kAccount;
+  const Trial trial = make();
+  EXPECT_EQ(trial.tokens_trimmed, 900U);
+  EXPECT_EQ(trial.tokens_restored + trial.tokens_reevaluated, 750U);
+  EXPECT_EQ(trial.tokens_lost, 20U);
+  EXPECT_EQ(trial.tokens_out, 130U);
+  EXPECT_EQ(trial.spilled_bytes, 9000U);
+  EXPECT_EQ(trial.restored_bytes, 7000U);
+  EXPECT_DOUBLE_EQ(trial.reduced_context_s, 4.5);
+  EXPECT_DOUBLE_EQ(trial.rest_s, 12.5);
+  EXPECT_EQ(trial.kv_final_tokens, 1400U) << "as decoding ended, before anything came back";
+  EXPECT_EQ(trial.kv_bytes_resident_final, 3000U);
+}
+
+TEST_F(TrialRecord, TellsOfTenantsThatWaited) {
+  std::ofstream(facts_.summary_path) << kAccount;
+  const Trial trial = make();
+  ASSERT_TRUE(trial.idle);
+  EXPECT_EQ(trial.idle->kv_bytes, 15'000U);
+  EXPECT_EQ(trial.idle->kv_bytes_returned, 6000U);
+  EXPECT_EQ(trial.idle->turns, 2U);
+  EXPECT_DOUBLE_EQ(trial.idle->first_token_ms_median, 5);
+  EXPECT_DOUBLE_EQ(trial.idle->first_token_ms_max, 6);
+  EXPECT_DOUBLE_EQ(trial.idle->prefill_ms, 200);
+  write_summary(10);
+  EXPECT_FALSE(make().idle);
 }
 
 TEST_F(TrialRecord, NamesEveryEnd) {

@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+
+#include "bench/verdict_account.h"
 
 namespace kvpsi {
 namespace {
@@ -158,6 +161,78 @@ TEST(Verdict, RunsOfDifferentTrialsAreNeverPaired) {
   results.trials = {make_trial(1, Order::fixed_first, Variant::fixed, 10),
                     make_trial(2, Order::psi_first, Variant::psi, 20)};
   EXPECT_TRUE(judge(results, 1).empty());
+}
+
+/// Runs of psi under a squeeze, each changed by `change`.
+BenchResults psi_runs(Squeeze squeeze, std::uint32_t runs,
+                      const std::function<void(std::uint32_t, Trial&)>& change) {
+  BenchResults results;
+  results.context.squeezes.emplace_back().squeeze = squeeze;
+  for (std::uint32_t i = 0; i < runs; ++i) {
+    Trial trial = make_trial(i + 1, Order::fixed_first, Variant::psi, 10);
+    trial.squeeze = squeeze;
+    trial.text_equal = true;
+    trial.idle = IdleTenants{.turns = 3, .turns_equal = 3};
+    change(i, trial);
+    results.trials.push_back(trial);
+  }
+  return results;
+}
+
+TEST(VerdictAccount, LosslessInEveryRunOrNotAtAll) {
+  constexpr auto kMetric = "S3 psi runs lossless/all";
+  const auto none = [](std::uint32_t, Trial&) {};
+  const auto good = find_verdict(psi_runs(Squeeze::s3, 3, none), kMetric);
+  EXPECT_TRUE(good.words.starts_with("supported")) << good.words;
+  EXPECT_NE(good.words.find("9 of 9 later turns equal"), std::string::npos) << good.words;
+  const auto few = find_verdict(psi_runs(Squeeze::s3, 2, none), kMetric);
+  EXPECT_TRUE(few.words.starts_with("inconclusive: 2 runs")) << few.words;
+  const std::vector<std::function<void(Trial&)>> faults = {
+      [](Trial& trial) { trial.text_equal = false; },
+      [](Trial& trial) { trial.idle->turns_equal = 2; },
+      [](Trial& trial) { trial.tokens_trimmed = 1; }};
+  for (const auto& fault : faults) {
+    const auto results = psi_runs(Squeeze::s3, 2, [&](std::uint32_t run, Trial& trial) {
+      if (run == 1) fault(trial);
+    });
+    const auto bad = find_verdict(results, kMetric);
+    EXPECT_TRUE(bad.words.starts_with("contradicted")) << bad.words;
+    EXPECT_DOUBLE_EQ(bad.ratio_median, 0.5);
+  }
+}
+
+TEST(VerdictAccount, WhatWasTrimmedIsBackOrNot) {
+  constexpr auto kMetric = "S2 psi tokens back/trimmed";
+  const auto results_with_out = [](std::uint64_t lost, std::uint64_t out) {
+    return psi_runs(Squeeze::s2, 3, [&](std::uint32_t run, Trial& trial) {
+      trial.tokens_trimmed = 1000;
+      if (run == 2) {
+        trial.tokens_lost = lost;
+        trial.tokens_out = out;
+      }
+      trial.tokens_restored = 1000 - trial.tokens_lost - trial.tokens_out;
+    });
+  };
+  const auto good = find_verdict(results_with_out(0, 0), kMetric);
+  EXPECT_TRUE(good.words.starts_with("supported")) << good.words;
+  EXPECT_DOUBLE_EQ(good.ratio_median, 1);
+  for (const auto& bad : {results_with_out(1, 0), results_with_out(0, 1)}) {
+    EXPECT_TRUE(find_verdict(bad, kMetric).words.starts_with("contradicted"));
+  }
+}
+
+TEST(VerdictAccount, SaysNothingWhereNothingCanTell) {
+  const auto untrimmed = psi_runs(Squeeze::s2, 3, [](std::uint32_t, Trial&) {});
+  const auto uncompared =
+      psi_runs(Squeeze::s3, 3, [](std::uint32_t, Trial& trial) { trial.text_equal.reset(); });
+  for (const auto& results : {untrimmed, uncompared}) {
+    EXPECT_TRUE(judge_account(results, results.context.squeezes[0]).empty());
+  }
+  auto calm = psi_runs(Squeeze::s3, 3, [](std::uint32_t, Trial&) {});
+  calm.context.squeezes[0].pressure_arose = false;
+  const auto verdicts = judge_account(calm, calm.context.squeezes[0]);
+  ASSERT_EQ(verdicts.size(), 1U);
+  EXPECT_TRUE(verdicts[0].words.starts_with("inconclusive: no pressure")) << verdicts[0].words;
 }
 
 }  // namespace

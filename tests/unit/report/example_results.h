@@ -88,6 +88,13 @@ inline void add_s2_trials(std::vector<Trial>& trials) {
   trials.push_back(example_trial(2, Squeeze::s2, Order::psi_first, 0, psi, 28.4));
   trials.back().prunes = 1;
   trials.back().tokens_trimmed = 1680;
+  trials.back().tokens_restored = 1500;
+  trials.back().tokens_reevaluated = 100;
+  trials.back().tokens_out = 80;
+  trials.back().spilled_bytes = 36 << 20;
+  trials.back().restored_bytes = 33 << 20;
+  trials.back().reduced_context_s = 14.25;
+  trials.back().rest_s = 6;
   trials.back().kv_final_tokens = 620;
   trials.back().text_equal = false;
   trials.push_back(example_trial(2, Squeeze::s2, Order::psi_first, 1, fixed, 4.3));
@@ -97,6 +104,27 @@ inline void add_s2_trials(std::vector<Trial>& trials) {
   trials.push_back(example_trial(3, Squeeze::s2, Order::fixed_first, 0, fixed, 4.2));
   trials.push_back(example_trial(3, Squeeze::s2, Order::fixed_first, 1, psi, 27.0));
   trials.back().reaction_ms = 310;
+}
+
+/// One trial of S3: psi gives half of what waits, and a later turn of fixed differs.
+inline void add_s3_trials(std::vector<Trial>& trials) {
+  using enum Variant;
+  std::uint32_t position = 0;
+  for (const auto variant : {unsqueezed, fixed, psi}) {
+    trials.push_back(example_trial(4, Squeeze::s3, Order::fixed_first, position++, variant,
+                                   variant == fixed ? 5.1 : 33.3));
+    IdleTenants& idle = trials.back().idle.emplace();
+    idle.kv_bytes = 99 << 20;
+    idle.turns = 3;
+    idle.first_token_ms_median = 31;
+    idle.first_token_ms_max = 35;
+    idle.prefill_ms = 10'300;
+    if (variant == unsqueezed) continue;
+    trials.back().text_equal = true;
+    idle.turns_equal = variant == fixed ? 2 : 3;
+  }
+  trials.back().spilled_bytes = trials.back().restored_bytes = 50 << 20;
+  trials.back().idle->kv_bytes_returned = 50 << 20;
 }
 
 /// One trial of S1 and two of S2, with a supported, an open and a contradicted claim.

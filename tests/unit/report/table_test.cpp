@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "report/table_rows.h"
 #include "report/text_grid.h"
 #include "support/golden.h"
 #include "unit/report/example_results.h"
@@ -84,6 +85,23 @@ TEST(Table, TrialsOfASqueezeWithoutContextStillShow) {
   BenchResults results = example_results();
   results.context.squeezes.clear();
   EXPECT_NE(render_table(results).find("oom-killed"), std::string::npos);
+}
+
+TEST(Table, AccountsForTenantsAndTheirTurns) {
+  BenchResults results = example_results();
+  results.context.squeezes[1].squeeze = Squeeze::s3;
+  results.context.squeezes[1].tenants = 4;
+  results.context.squeezes[1].then_tokens = 32;
+  results.trials.clear();
+  test::add_s3_trials(results.trials);
+  results.context.squeezes.erase(results.context.squeezes.begin());
+  test::expect_golden("unit/report/golden/table_s3.txt", render_table(results));
+}
+
+TEST(Table, NoAccountWhereNothingLeft) {
+  BenchResults results = example_results();
+  EXPECT_EQ(render_account(results, Squeeze::s1, {}), "");
+  EXPECT_NE(render_account(results, Squeeze::s2, {}).find("1680"), std::string::npos);
 }
 
 TEST(TextGrid, WidthCountsCodePoints) {
