@@ -25,6 +25,7 @@
 #include "journal/tick_json.h"
 #include "report/explain_json.h"
 #include "support/fake_machine.h"
+#include "unit/report/example_results.h"
 
 namespace kvpsi {
 namespace {
@@ -139,6 +140,18 @@ TEST_F(JsonOutputPage, HoldsSimulate) {
   results.scenarios.emplace_back("quiet").runs = {run, rival};
   EXPECT_EQ(documented("kvpsi.simulate/1"), members_of({simulate_json(results)}));
   EXPECT_EQ(documented("list"), members_of({scenarios_json()}));
+}
+
+TEST(JsonOutputPageOfBench, HoldsBench) {
+  BenchResults results = test::example_results();
+  test::add_s3_trials(results.trials);
+  Trial bare;  // what a run that ended early leaves
+  results.trials.push_back(bare);
+  results.context.squeezes.emplace_back();
+  results.verdicts = {{"METRIC", 1.5, 1.0, 2.0, 1.1, 3, "words"}};
+  BenchResults few = results;
+  few.verdicts = {{"METRIC", 1.5, std::nullopt, std::nullopt, std::nullopt, 1, "words"}};
+  EXPECT_EQ(documented("kvpsi.bench/1"), members_of({to_json(results), to_json(few)}));
 }
 
 TEST_F(JsonOutputPage, HoldsReplayAndWhatIf) {
