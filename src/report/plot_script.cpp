@@ -69,7 +69,8 @@ std::string draw_memory(const PlotColumn& column, const PlotBlock& block) {
       "plot {} using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, "
       "'' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, "
       "'' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, "
-      "'' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle",
+      "'' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, "
+      "'' using 1:($8>0 ? $8 : NaN) with lines lw 1.8 lc rgb '#56b4e9' notitle",
       quote_for_gnuplot(column.memory_file));
   if (column.room_mib) {
     out +=
@@ -136,13 +137,10 @@ std::string legend(const PageSize& layout, int& id) {
     int width;
   };
   constexpr Entry kEntries[] = {
-      {"weights (file)", "#b9c0c8", "■", 118},
-      {"KV cache", "#0072b2", "■", 88},
-      {"scratch", "#e69f00", "■", 78},
-      {"other", "#cc79a7", "■", 66},
-      {"room beside neighbour", "#000000", "╌", 186},
-      {"release", "#000000", "▼", 82},
-      {"trim", "#d50000", "◆", 50},
+      {"weights (file)", "#b9c0c8", "■", 118}, {"KV cache", "#0072b2", "■", 88},
+      {"KV on disk", "#56b4e9", "─", 96},      {"scratch", "#e69f00", "■", 78},
+      {"other", "#cc79a7", "■", 66},           {"room beside neighbour", "#000000", "╌", 186},
+      {"release", "#000000", "▼", 82},         {"trim", "#d50000", "◆", 50},
   };
   std::string out;
   int x = kLeft;

@@ -43,6 +43,7 @@ MemoryPoint memory_point(const Tick& tick, const RunSummary& summary, bool kv_fr
   point.t_s = seconds_after(sample.t_us, summary.decode_start_us);
   point.weights_mib = to_mib(sample.own_file_bytes);
   point.kv_mib = to_mib(kv_bytes);
+  point.spilled_mib = kv != nullptr ? to_mib(kv->spilled_bytes) : 0;
   point.scratch_mib = to_mib(scratch_bytes);
   point.other_mib = to_mib(sample.own_anon_bytes - kv_bytes - scratch_bytes);
   if (sample.group_limit_bytes) point.limit_mib = to_mib(*sample.group_limit_bytes);
@@ -120,11 +121,12 @@ PlotSeries make_series(std::span<const Tick> ticks, const RunSummary& summary) {
 
 std::string memory_tsv(const PlotSeries& series) {
   std::string out =
-      "# t_s\tstall_some_pct\tweights_mib\tkv_mib\tscratch_mib\tother_anon_mib\tlimit_mib\n";
+      "# t_s\tstall_some_pct\tweights_mib\tkv_mib\tscratch_mib\tother_anon_mib\tlimit_mib\t"
+      "kv_on_disk_mib\n";
   for (const MemoryPoint& p : series.memory) {
-    out += fmt::format("{:.3f}\t{}\t{:.3f}\t{:.3f}\t{:.3f}\t{:.3f}\t{}\n", p.t_s,
+    out += fmt::format("{:.3f}\t{}\t{:.3f}\t{:.3f}\t{:.3f}\t{:.3f}\t{}\t{:.3f}\n", p.t_s,
                        text_or_nan(p.stall_pct), p.weights_mib, p.kv_mib, p.scratch_mib,
-                       p.other_mib, text_or_nan(p.limit_mib));
+                       p.other_mib, text_or_nan(p.limit_mib), p.spilled_mib);
   }
   return out;
 }

@@ -22,6 +22,7 @@ struct MemoryPoint {
   std::optional<double> stall_pct;  ///< own `some` share since half a second before
   double weights_mib = 0;           ///< file-backed resident
   double kv_mib = 0;
+  double spilled_mib = 0;  ///< KV on disk, not in memory
   double scratch_mib = 0;
   double other_mib = 0;  ///< anonymous memory that is neither
   std::optional<double> limit_mib;

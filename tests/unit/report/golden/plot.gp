@@ -34,17 +34,19 @@ set label 20 '■' at screen 0.08046,0.03158 noenhanced left tc rgb '#b9c0c8'
 set label 21 'weights (file)' at screen 0.09579,0.03158 noenhanced left font ',10'
 set label 22 '■' at screen 0.19349,0.03158 noenhanced left tc rgb '#0072b2'
 set label 23 'KV cache' at screen 0.20881,0.03158 noenhanced left font ',10'
-set label 24 '■' at screen 0.27778,0.03158 noenhanced left tc rgb '#e69f00'
-set label 25 'scratch' at screen 0.29310,0.03158 noenhanced left font ',10'
-set label 26 '■' at screen 0.35249,0.03158 noenhanced left tc rgb '#cc79a7'
-set label 27 'other' at screen 0.36782,0.03158 noenhanced left font ',10'
-set label 28 '╌' at screen 0.41571,0.03158 noenhanced left tc rgb '#000000'
-set label 29 'room beside neighbour' at screen 0.43103,0.03158 noenhanced left font ',10'
-set label 30 '▼' at screen 0.59387,0.03158 noenhanced left tc rgb '#000000'
-set label 31 'release' at screen 0.60920,0.03158 noenhanced left font ',10'
-set label 32 '◆' at screen 0.67241,0.03158 noenhanced left tc rgb '#d50000'
-set label 33 'trim' at screen 0.68774,0.03158 noenhanced left font ',10'
-set label 34 'Median run of each variant, same axes. Stock llama.cpp: KV as measured at the end, all committed at creation. 2 x Example CPU, kernel 6.18.1.' at screen 0.08046,0.01203 noenhanced left font ',9' tc rgb '#444444'
+set label 24 '─' at screen 0.27778,0.03158 noenhanced left tc rgb '#56b4e9'
+set label 25 'KV on disk' at screen 0.29310,0.03158 noenhanced left font ',10'
+set label 26 '■' at screen 0.36973,0.03158 noenhanced left tc rgb '#e69f00'
+set label 27 'scratch' at screen 0.38506,0.03158 noenhanced left font ',10'
+set label 28 '■' at screen 0.44444,0.03158 noenhanced left tc rgb '#cc79a7'
+set label 29 'other' at screen 0.45977,0.03158 noenhanced left font ',10'
+set label 30 '╌' at screen 0.50766,0.03158 noenhanced left tc rgb '#000000'
+set label 31 'room beside neighbour' at screen 0.52299,0.03158 noenhanced left font ',10'
+set label 32 '▼' at screen 0.68582,0.03158 noenhanced left tc rgb '#000000'
+set label 33 'release' at screen 0.70115,0.03158 noenhanced left font ',10'
+set label 34 '◆' at screen 0.76437,0.03158 noenhanced left tc rgb '#d50000'
+set label 35 'trim' at screen 0.77969,0.03158 noenhanced left font ',10'
+set label 36 'Median run of each variant, same axes. Stock llama.cpp: KV as measured at the end, all committed at creation. 2 x Example CPU, kernel 6.18.1.' at screen 0.08046,0.01203 noenhanced left font ',9' tc rgb '#444444'
 
 # 1
 set xrange [-4.8:8]
@@ -72,19 +74,19 @@ set tmargin at screen 0.78346; set bmargin at screen 0.67068
 set format y '%g'
 set format x ''; unset xlabel
 set yrange [0:400]; set ytics 100
-plot 'plot-S1-unsqueezed-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle
+plot 'plot-S1-unsqueezed-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, '' using 1:($8>0 ? $8 : NaN) with lines lw 1.8 lc rgb '#56b4e9' notitle
 set lmargin at screen 0.38506; set rmargin at screen 0.67241
 set tmargin at screen 0.78346; set bmargin at screen 0.67068
 set format y ''
 set format x ''; unset xlabel
 set yrange [0:400]; set ytics 100
-plot 'plot-S1-fixed-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, 170 with lines lw 1.5 dt 2 lc rgb '#000000' notitle
+plot 'plot-S1-fixed-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, '' using 1:($8>0 ? $8 : NaN) with lines lw 1.8 lc rgb '#56b4e9' notitle, 170 with lines lw 1.5 dt 2 lc rgb '#000000' notitle
 set lmargin at screen 0.68966; set rmargin at screen 0.97701
 set tmargin at screen 0.78346; set bmargin at screen 0.67068
 set format y ''
 set format x ''; unset xlabel
 set yrange [0:400]; set ytics 100
-plot 'plot-S1-psi-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, 170 with lines lw 1.5 dt 2 lc rgb '#000000' notitle
+plot 'plot-S1-psi-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, '' using 1:($8>0 ? $8 : NaN) with lines lw 1.8 lc rgb '#56b4e9' notitle, 170 with lines lw 1.5 dt 2 lc rgb '#000000' notitle
 set lmargin at screen 0.08046; set rmargin at screen 0.36782
 set tmargin at screen 0.66015; set bmargin at screen 0.54737
 set format y '%g'
@@ -123,13 +125,13 @@ set tmargin at screen 0.32180; set bmargin at screen 0.20902
 set format y '%g'
 set format x ''; unset xlabel
 set yrange [0:400]; set ytics 100
-plot 'plot-S2-fixed-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, 170 with lines lw 1.5 dt 2 lc rgb '#000000' notitle, 'plot-S2-fixed-actions.tsv' using 1:($2>0 ? 380 : NaN) with points pt 11 ps 0.7 lc rgb '#000000' notitle, 'plot-S2-fixed-actions.tsv' using 1:($3>0 ? 380 : NaN) with points pt 13 ps 1.1 lc rgb '#d50000' notitle
+plot 'plot-S2-fixed-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, '' using 1:($8>0 ? $8 : NaN) with lines lw 1.8 lc rgb '#56b4e9' notitle, 170 with lines lw 1.5 dt 2 lc rgb '#000000' notitle, 'plot-S2-fixed-actions.tsv' using 1:($2>0 ? 380 : NaN) with points pt 11 ps 0.7 lc rgb '#000000' notitle, 'plot-S2-fixed-actions.tsv' using 1:($3>0 ? 380 : NaN) with points pt 13 ps 1.1 lc rgb '#d50000' notitle
 set lmargin at screen 0.38506; set rmargin at screen 0.67241
 set tmargin at screen 0.32180; set bmargin at screen 0.20902
 set format y ''
 set format x ''; unset xlabel
 set yrange [0:400]; set ytics 100
-plot 'plot-S2-psi-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, 170 with lines lw 1.5 dt 2 lc rgb '#000000' notitle, 'plot-S2-psi-actions.tsv' using 1:($2>0 ? 380 : NaN) with points pt 11 ps 0.7 lc rgb '#000000' notitle, 'plot-S2-psi-actions.tsv' using 1:($3>0 ? 380 : NaN) with points pt 13 ps 1.1 lc rgb '#d50000' notitle
+plot 'plot-S2-psi-memory.tsv' using 1:($3+$4+$5+$6) with filledcurves y1=0 lc rgb '#cc79a7' notitle, '' using 1:($3+$4+$5) with filledcurves y1=0 lc rgb '#e69f00' notitle, '' using 1:($3+$4) with filledcurves y1=0 lc rgb '#0072b2' notitle, '' using 1:3 with filledcurves y1=0 lc rgb '#b9c0c8' notitle, '' using 1:($8>0 ? $8 : NaN) with lines lw 1.8 lc rgb '#56b4e9' notitle, 170 with lines lw 1.5 dt 2 lc rgb '#000000' notitle, 'plot-S2-psi-actions.tsv' using 1:($2>0 ? 380 : NaN) with points pt 11 ps 0.7 lc rgb '#000000' notitle, 'plot-S2-psi-actions.tsv' using 1:($3>0 ? 380 : NaN) with points pt 13 ps 1.1 lc rgb '#d50000' notitle
 set lmargin at screen 0.08046; set rmargin at screen 0.36782
 set tmargin at screen 0.19850; set bmargin at screen 0.08571
 set format y '%g'
