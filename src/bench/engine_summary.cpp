@@ -2,6 +2,7 @@
 // See engine_summary.h.
 #include "bench/engine_summary.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -69,20 +70,31 @@ ContextAccount read_account(const Json& json) {
   return account;
 }
 
+double ms_between(std::uint64_t begin_us, std::uint64_t end_us) {
+  return end_us > begin_us ? static_cast<double>(end_us - begin_us) / 1e3 : 0;
+}
+
+/// Prompts are evaluated one after the other: the next one begins where this one ends.
 void read_conversations(const Json& json, EngineSummary& summary) {
   const auto found = json.find("conversations");
   if (found == json.end() || !found->is_array()) return;
-  for (const Json& item : *found) {
-    ConversationSummary& conversation = summary.conversations.emplace_back();
-    conversation.prompt_tokens = number(item, "prompt_tokens");
-    conversation.decoded = number(item, "decoded");
-    conversation.text = item.value("text", "");
-    conversation.prefill_ms = real(item, "prefill_ms");
-    const Json& then = part(item, "then");
+  std::uint64_t prefilled_us = summary.decode_start_us;
+  for (auto item = found->rbegin(); item != found->rend(); ++item) {
+    ConversationSummary conversation;
+    conversation.idle = item->value("idle", false);
+    conversation.prompt_tokens = number(*item, "prompt_tokens");
+    conversation.text = item->value("text", "");
+    const std::uint64_t prefill_start_us = number(*item, "prefill_start_us");
+    conversation.prefill_ms = ms_between(prefill_start_us, prefilled_us);
+    prefilled_us = prefill_start_us;
+    const Json& then = part(*item, "then");
     conversation.then_decoded = number(then, "decoded");
     conversation.then_text = then.value("text", "");
-    conversation.then_first_token_ms = real(then, "first_token_ms");
+    conversation.then_first_token_ms =
+        ms_between(number(then, "decode_start_us"), number(then, "first_token_us"));
+    summary.conversations.push_back(std::move(conversation));
   }
+  std::ranges::reverse(summary.conversations);
 }
 
 void read_governor(const Json& json, EngineSummary& summary) {

@@ -15,8 +15,8 @@ namespace kvpsi {
 
 /// One of several conversations; times in milliseconds.
 struct ConversationSummary {
+  bool idle = false;  ///< waited while others decoded
   std::uint64_t prompt_tokens = 0;
-  std::uint64_t decoded = 0;
   std::string text;
   double prefill_ms = 0;
   std::uint64_t then_decoded = 0;  ///< in its later turn; 0: it had none

@@ -44,7 +44,7 @@ TrialTexts take_texts(EngineSummary& summary) {
   TrialTexts texts;
   texts.decoded = std::move(summary.text);
   for (ConversationSummary& conversation : summary.conversations) {
-    if (conversation.decoded > 0) texts.decoded = std::move(conversation.text);
+    if (!conversation.idle) texts.decoded = std::move(conversation.text);
     if (conversation.then_decoded > 0) {
       texts.later_turns.push_back(std::move(conversation.then_text));
     }

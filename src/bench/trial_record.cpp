@@ -50,7 +50,7 @@ std::optional<IdleTenants> find_idle(const EngineSummary& summary) {
   std::vector<double> first_token_ms;
   std::vector<double> prefill_ms;
   for (const ConversationSummary& conversation : summary.conversations) {
-    if (conversation.decoded > 0) continue;
+    if (!conversation.idle) continue;
     idle.kv_bytes += conversation.prompt_tokens * summary.kv_bytes_per_cell;
     prefill_ms.push_back(conversation.prefill_ms);
     if (conversation.then_decoded == 0) continue;

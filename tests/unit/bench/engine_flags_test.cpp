@@ -256,9 +256,9 @@ TEST(JudgeSqueeze, TextsAreTakenOutOfASummary) {
   summary.text = "of all";
   EXPECT_EQ(take_texts(summary).decoded, "of all");
   summary.conversations.resize(3);
+  summary.conversations[0].idle = summary.conversations[1].idle = true;
   summary.conversations[0].then_decoded = 2;
   summary.conversations[0].then_text = "later";
-  summary.conversations[2].decoded = 5;
   summary.conversations[2].text = "now";
   const TrialTexts texts = take_texts(summary);
   EXPECT_EQ(texts.decoded, "now");

@@ -70,12 +70,13 @@ constexpr const char* kAccount =
       "kv":{"tokens_final":1400,"resident_bytes":3000,"spilled_bytes":6000},
       "context":{"tokens_trimmed":900}},
     "conversations":[
-      {"prompt_tokens":400,"decoded":0,"prefill_ms":100,
-       "then":{"decoded":32,"text":"a","first_token_ms":4}},
-      {"prompt_tokens":500,"decoded":0,"prefill_ms":200,
-       "then":{"decoded":32,"text":"b","first_token_ms":6}},
-      {"prompt_tokens":600,"decoded":0,"prefill_ms":300,"then":null},
-      {"prompt_tokens":600,"decoded":10,"text":"c","prefill_ms":400}]})";
+      {"idle":true,"prompt_tokens":400,"prefill_start_us":0,
+       "then":{"decoded":32,"text":"a","decode_start_us":5000000,"first_token_us":5004000}},
+      {"idle":true,"prompt_tokens":500,"prefill_start_us":100000,
+       "then":{"decoded":32,"text":"b","decode_start_us":6000000,"first_token_us":6006000}},
+      {"idle":true,"prompt_tokens":600,"prefill_start_us":300000,"then":null},
+      {"idle":false,"prompt_tokens":600,"prefill_start_us":600000,"decoded":10,"text":"c",
+       "then":null}]})";
 
 TEST_F(TrialRecord, AccountsForContextThatLeftAndCameBack) {
   std::ofstream(facts_.summary_path) << kAccount;
