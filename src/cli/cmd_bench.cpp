@@ -8,6 +8,7 @@
 
 #include "cli/cmd_bench_at_rest.h"
 #include "cli/cmd_bench_options.h"
+#include "cli/cmd_bench_rows.h"
 #include "cli/cmd_bench_screen.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -29,8 +30,12 @@ int run_preflight(const BenchCommand& command, const CommonOptions& common) {
 
 int run_bench_command(const BenchCommand& command, const CommonOptions& common) {
   if (command.preflight_only) return run_preflight(command, common);
+  const std::string model = command.model.empty() ? cached_model_path() : command.model;
+  if (command.rows) {
+    return run_rows({model, command.spill_dir, command.threads, command.seed}, common);
+  }
   if (command.at_rest) {
-    return run_at_rest({.model = command.model.empty() ? cached_model_path() : command.model,
+    return run_at_rest({.model = model,
                         .pairs = command.at_rest_pairs,
                         .threads = command.threads,
                         .seed = command.seed},

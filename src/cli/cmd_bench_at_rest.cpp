@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "bench/stats.h"
+#include "cli/cmd_bench_ratio.h"
 #include "cli/console.h"
 #include "cli/exit_code.h"
 #include "llama/at_rest.h"
@@ -21,11 +21,6 @@ namespace {
 constexpr double kSpeedFloor = 0.98;
 constexpr double kCpuCeiling = 1.005;
 
-struct Ratio {
-  double median = 0;
-  Interval ci95;
-};
-
 struct Summary {
   Ratio speed;  ///< tokens/s governed / stock
   Ratio cpu;    ///< CPU time a token governed / stock
@@ -34,12 +29,6 @@ struct Summary {
   bool logits_equal = false;
   std::size_t pairs = 0;
 };
-
-Ratio summarise(const std::vector<double>& ratios, std::uint64_t seed) {
-  Ratio ratio{median(ratios), {}};
-  if (const auto interval = bootstrap_median(ratios, seed)) ratio.ci95 = *interval;
-  return ratio;
-}
 
 Summary summarise(const AtRestResult& result, std::uint64_t seed) {
   std::vector<double> speed;
@@ -50,18 +39,14 @@ Summary summarise(const AtRestResult& result, std::uint64_t seed) {
                   static_cast<double>(pair.stock_cpu_us));
   }
   Summary summary;
-  summary.speed = summarise(speed, seed);
-  summary.cpu = summarise(cpu, seed);
+  summary.speed = summarise_ratios(speed, seed);
+  summary.cpu = summarise_ratios(cpu, seed);
   summary.idle_cpu_share =
       static_cast<double>(result.idle_cpu_us) / static_cast<double>(result.idle_wall_us);
   summary.governor_bytes = result.governor_bytes;
   summary.logits_equal = result.logits_equal;
   summary.pairs = result.pairs.size();
   return summary;
-}
-
-nlohmann::json to_json(const Ratio& ratio) {
-  return {{"median", ratio.median}, {"ci95", {ratio.ci95.lo, ratio.ci95.hi}}};
 }
 
 void print(const Summary& summary, bool json) {

@@ -57,6 +57,9 @@ void add_own_options(CLI::App& app, BenchCommand& command) {
   app.add_flag("--at-rest", command.at_rest,
                "What governing costs without any squeeze: paired blocks in one process")
       ->excludes(demo);
+  app.add_flag("--rows", command.rows,
+               "Rows read back against rows computed anew, and decoding after a trim")
+      ->excludes(demo);
   add_number_option(app, "--at-rest-pairs", command.at_rest_pairs, 3, 900,
                     "Pairs of blocks for --at-rest");
   app.add_flag("--full", command.full, "S1, S2 and S3, 2 to 5 trials an order; at most an hour")

@@ -44,6 +44,7 @@ struct BenchCommand {
   std::uint64_t min_prune = 64;
   std::uint64_t seed = 1;
   std::uint32_t threads = 1;
+  bool rows = false;
   bool at_rest = false;
   std::uint32_t at_rest_pairs = 300;
   RealityCommand reality;

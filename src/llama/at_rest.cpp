@@ -2,9 +2,6 @@
 // Paired blocks of a stock and a governed context; see at_rest.h.
 #include "llama/at_rest.h"
 
-#include <llama.h>
-
-#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -20,6 +17,7 @@
 #include "linux/own_memory.h"
 #include "llama/elastic.h"
 #include "llama/engine.h"
+#include "llama/paired_arm.h"
 
 namespace kvpsi {
 namespace {
@@ -34,42 +32,11 @@ struct NoSink final : EventSink {
   void on_tick(const Tick&) override {}
 };
 
-/// One context and how far it has come.
-struct Arm {
-  std::unique_ptr<Engine> engine;
-  std::uint32_t next_token = 0;
-};
-
-/// Plain English does not matter here, equal work does: the token ids follow from the seed.
-std::vector<Token> make_tokens(const AtRestOptions& options, std::int32_t vocabulary) {
-  Prng prng(options.seed);
-  std::vector<Token> tokens(options.prompt_tokens + options.pairs * options.block_tokens);
-  for (auto& token : tokens) {
-    token = static_cast<Token>(prng.below(static_cast<std::uint64_t>(vocabulary)));
-  }
-  return tokens;
-}
-
-Result<void> decode(Arm& arm, std::vector<Token>& tokens, std::uint32_t count,
-                    std::uint32_t chunk) {
-  const std::uint32_t end = arm.next_token + count;
-  while (arm.next_token < end) {
-    const std::uint32_t n = std::min(chunk, end - arm.next_token);
-    const llama_batch batch =
-        llama_batch_get_one(&tokens[arm.next_token], static_cast<std::int32_t>(n));
-    if (llama_decode(arm.engine->context(), batch) != 0) {
-      return fail(ErrorCode::io, "llama.cpp failed to decode a block");
-    }
-    arm.next_token += n;
-  }
-  return {};
-}
-
-bool last_logits_equal(const Arm& a, const Arm& b) {
-  const auto* vocab = llama_model_get_vocab(a.engine->model());
-  const auto bytes = static_cast<std::size_t>(llama_vocab_n_tokens(vocab)) * sizeof(float);
-  return std::memcmp(llama_get_logits_ith(a.engine->context(), -1),
-                     llama_get_logits_ith(b.engine->context(), -1), bytes) == 0;
+/// Bit for bit: NaN would be equal to nothing otherwise.
+bool last_logits_equal(PairedArm& a, PairedArm& b) {
+  const auto of_a = last_logits(a);
+  const auto of_b = last_logits(b);
+  return std::memcmp(of_a.data(), of_b.data(), of_a.size() * sizeof(float)) == 0;
 }
 
 /// The governor as `kvpsi run` has it, startable and stoppable around a block.
@@ -113,15 +80,15 @@ Result<Times> time_block(Work&& work) {
   return Times{monotonic_us() - wall, process_cpu_us() - cpu};
 }
 
-Result<AtRestPair> measure_pair(Arm& stock, Arm& governed, RestGovernor& governor,
+Result<AtRestPair> measure_pair(PairedArm& stock, PairedArm& governed, RestGovernor& governor,
                                 std::vector<Token>& tokens, std::uint32_t block, bool stock_first) {
   AtRestPair pair;
   for (int turn = 0; turn < 2; ++turn) {
     const bool is_stock = (turn == 0) == stock_first;
     const auto times = time_block([&]() -> Result<void> {
-      if (is_stock) return decode(stock, tokens, block, 1);
+      if (is_stock) return decode_next(stock, tokens, block, 1);
       governor.start();
-      auto done = decode(governed, tokens, block, 1);
+      auto done = decode_next(governed, tokens, block, 1);
       governor.stop();
       return done;
     });
@@ -132,7 +99,7 @@ Result<AtRestPair> measure_pair(Arm& stock, Arm& governed, RestGovernor& governo
   return pair;
 }
 
-Result<void> measure_pairs(const AtRestOptions& options, Arm& stock, Arm& governed,
+Result<void> measure_pairs(const AtRestOptions& options, PairedArm& stock, PairedArm& governed,
                            RestGovernor& governor, std::vector<Token>& tokens,
                            AtRestResult& result) {
   Prng order(options.seed + 1);
@@ -175,23 +142,23 @@ Result<AtRestResult> measure_at_rest(const AtRestOptions& options) {
     return fail(ErrorCode::invalid_argument, "that many pairs do not fit the context");
   }
   set_elastic(false);
-  Arm stock;
+  PairedArm stock;
   auto stock_engine = Engine::load(engine_options);
   if (!stock_engine) return std::unexpected(stock_engine.error());
   stock.engine = std::move(*stock_engine);
 
   set_elastic(true);
-  Arm governed;
+  PairedArm governed;
   auto governed_engine = Engine::load(engine_options);
   if (!governed_engine) return std::unexpected(governed_engine.error());
   governed.engine = std::move(*governed_engine);
   auto context = GovernedContext::attach(governed.engine->model(), governed.engine->context(), {});
   if (!context) return std::unexpected(context.error());
 
-  auto tokens =
-      make_tokens(options, llama_vocab_n_tokens(llama_model_get_vocab(stock.engine->model())));
-  for (Arm* arm : {&stock, &governed}) {
-    auto done = decode(*arm, tokens, options.prompt_tokens, engine_options.n_batch);
+  auto tokens = make_token_ids(
+      options.seed, options.prompt_tokens + options.pairs * options.block_tokens, *stock.engine);
+  for (PairedArm* arm : {&stock, &governed}) {
+    auto done = decode_next(*arm, tokens, options.prompt_tokens, engine_options.n_batch);
     if (!done) return std::unexpected(done.error());
   }
 
