@@ -215,6 +215,8 @@ void SpillWorker::work() {
 
 /// Waits for work; after a while without any, gives back what is not needed.
 void SpillWorker::rest(std::unique_lock<std::mutex>& lock) {
+  tell_ended();
+  advised_us_.reset();
   const auto has_work = [this] { return is_closing_ || oldest(State::queued).has_value(); };
   if (!all_free() || (!is_touched_ && !has_erased_)) {
     queued_.wait(lock);
@@ -242,25 +244,31 @@ void SpillWorker::return_space(std::unique_lock<std::mutex>& lock) {
 
 /// Waits as the store advises. True: write now; false: look again, something else came up.
 bool SpillWorker::keep_pace(std::unique_lock<std::mutex>& lock) {
+  if (advised_us_ == 0) return true;
+  tell_ended();
   const std::uint64_t began_us = monotonic_us();
   while (true) {
     lock.unlock();
-    const std::uint64_t advised_us = store_.pause_us();
+    advised_us_ = store_.pause_us();
     lock.lock();
     if (is_closing_ || has_queued_read()) return false;
     const std::uint64_t waited_us = monotonic_us() - began_us;
-    if (advised_us == 0 || waited_us >= kMostPauseUs) return true;
-    const std::uint64_t pause_us = std::min(advised_us, kMostPauseUs - waited_us);
+    if (advised_us_ == 0 || waited_us >= kMostPauseUs) return true;
+    const std::uint64_t pause_us = std::min(*advised_us_, kMostPauseUs - waited_us);
     queued_.wait_for(lock, std::chrono::microseconds(pause_us),
                      [this] { return is_closing_ || has_queued_read(); });
   }
 }
 
+/// Between two transfers the mutex is taken once only, and the caller is woken when the next one
+/// is about to run: on a fast disk each detour here costs a tenth of the speed.
 void SpillWorker::run(std::unique_lock<std::mutex>& lock, unsigned index) {
   Slot& slot = slots_[index];
   slot.state = State::running;
   lock.unlock();
+  tell_ended();
   auto result = transfer(slot, buffer(index));
+  advised_us_ = store_.pause_us();
   lock.lock();
   if (result) {
     slot.block = *result;
@@ -269,7 +277,11 @@ void SpillWorker::run(std::unique_lock<std::mutex>& lock, unsigned index) {
   }
   slot.order = next_order_++;
   slot.state = State::ended;
-  ended_.notify_all();
+  has_untold_ = true;
+}
+
+void SpillWorker::tell_ended() {
+  if (std::exchange(has_untold_, false)) ended_.notify_all();
 }
 
 /// The slot is the thread's own while it runs.

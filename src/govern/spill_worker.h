@@ -96,6 +96,7 @@ class SpillWorker {
   void rest(std::unique_lock<std::mutex>& lock);
   void run(std::unique_lock<std::mutex>& lock, unsigned slot);
   bool keep_pace(std::unique_lock<std::mutex>& lock);
+  void tell_ended();
   void return_space(std::unique_lock<std::mutex>& lock);
   void queue(unsigned slot, bool is_write);
   std::optional<unsigned> oldest(State state) const;
@@ -117,6 +118,11 @@ class SpillWorker {
   bool is_touched_ = false;  ///< the buffers may have pages
   bool has_erased_ = false;  ///< the store may have space to return
   bool is_closing_ = false;
+
+  // The thread's own.
+  bool has_untold_ = false;  ///< a transfer has ended since the caller was last woken
+  std::optional<std::uint64_t> advised_us_;  ///< by the store, just after the last transfer
+
   std::thread thread_;
 };
 

@@ -15,4 +15,9 @@ namespace kvpsi {
 /// `stored` is the payload and its padding; of the block all but its checksum counts.
 std::uint64_t spill_checksum(const SpillBlock& block, std::span<const std::byte> stored);
 
+/// XXH3 two ways, with equal results; the second only where spill_hash_has_avx2().
+std::uint64_t spill_hash_plain(std::span<const std::byte> bytes, std::uint64_t seed);
+std::uint64_t spill_hash_avx2(std::span<const std::byte> bytes, std::uint64_t seed);
+bool spill_hash_has_avx2();
+
 }  // namespace kvpsi
