@@ -9,7 +9,7 @@ OUT ?= kvpsi-out
 help:
 	@echo "make demo     install and fetch what is needed, build, run the pressure benchmark (18 minutes at most)"
 	@echo "make test     the same, then every test, plain and under the sanitizers"
-	@echo "make bench    the full benchmark: five and more trials in each order (an hour at most)"
+	@echo "make bench    the full benchmark: two to five trials in each order (an hour at most)"
 	@echo "make install  build and install kvpsi below PREFIX ($(PREFIX))"
 	@echo "make golden   after a change of the law on purpose: make its golden journals anew"
 	@echo "make format   clang-format over our sources      make tidy   clang-tidy over them"

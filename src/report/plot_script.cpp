@@ -137,10 +137,10 @@ std::string legend(const PageSize& layout, int& id) {
     int width;
   };
   constexpr Entry kEntries[] = {
-      {"weights (file)", "#b9c0c8", "■", 118}, {"KV cache", "#0072b2", "■", 88},
-      {"KV on disk", "#56b4e9", "─", 96},      {"scratch", "#e69f00", "■", 78},
-      {"other", "#cc79a7", "■", 66},           {"room beside neighbour", "#000000", "╌", 186},
-      {"release", "#000000", "▼", 82},         {"trim", "#d50000", "◆", 50},
+      {"weights (file)", "#b9c0c8", "■", 112}, {"KV cache", "#0072b2", "■", 82},
+      {"KV on disk", "#56b4e9", "─", 92},      {"scratch", "#e69f00", "■", 74},
+      {"other", "#cc79a7", "■", 62},           {"room left", "#000000", "╌", 80},
+      {"release", "#000000", "▼", 74},         {"trim", "#d50000", "◆", 50},
   };
   std::string out;
   int x = kLeft;

@@ -124,3 +124,27 @@ RUN      python3 -c 'import json; r=json.load(open("out/results.json")); t=r["tr
 RUN      test -s out/table.txt && test -s out/journal-1-psi.jsonl && test -s out/run-1-psi.json && echo files
 EXPECT   whole
 EXPECT   files
+
+NAME     idle tenants have their later turns, and the neighbour is gone by then
+REQUIRES llama model cgroup-write
+TIMEOUT  280
+RUN      cp "$MODEL" m.gguf
+RUN      $KVPSI bench -m m.gguf --squeeze S3 --variants unsqueezed,psi --variant-order psi-first --trials 1 --variant-cooldown-s 0 --prompt-tokens 48 -n 16 --pressure-mib 16 --limit-mib 400 --out-dir out --json --quiet >r.json || exit 9
+RUN      python3 - <<'PY'
+RUN      import json
+RUN      r = json.load(open("r.json"))
+RUN      assert r == json.load(open("out/results.json"))
+RUN      squeeze = r["context"]["squeezes"][0]
+RUN      assert squeeze["tenants"] == 4 and squeeze["n_ctx"] == 512, squeeze
+RUN      trials = r["trials"]; idle = [t["idle"] for t in trials]; names = [t["variant"] for t in trials]
+RUN      assert all(t["exit"] == "ok" and t["decoded"] == 16 and t["tokens_trimmed"] == 0 and t["rest_s"] >= 1 for t in trials), trials
+RUN      assert all(i["turns"] == 3 and i["first_token_ms_max"] >= i["first_token_ms_median"] > 0 for i in idle), idle
+RUN      assert all(i["kv_bytes"] == 3 * 48 * 23040 and i["prefill_ms"] > 0 for i in idle), idle
+RUN      phases = [[json.loads(line) for line in open(f"out/phases-1-{name}.jsonl")] for name in names]
+RUN      assert all([p["phase"] for p in one] == ["load", "prefill", "decode", "rest", "then", "end"] for one in phases), phases
+RUN      last = [int(open(f"out/neighbour-1-{name}.rounds").read().split("\n")[-2].split()[0]) for name in names]
+RUN      assert all(one[2]["t_us"] < end < one[4]["t_us"] for one, end in zip(phases, last)), (last, phases)
+RUN      print(*(f"{name} {i['turns_equal']}" for name, i in zip(names, idle)), sep="\n")
+RUN      PY
+EXPECT   unsqueezed None
+EXPECT   psi 3
