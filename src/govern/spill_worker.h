@@ -64,8 +64,8 @@ class SpillWorker {
     Result<SpillBlock> result;  ///< the block as written (from now on the caller's), or as read
   };
 
-  /// The one that ended first; waits for one at most `wait_us` (0: not at all; a day at most), and
-  /// not when nothing runs. The slot stays taken.
+  /// The one that ended first; waits for one at most `wait_us` (0: not at all), and not when
+  /// nothing runs. The slot stays taken.
   std::optional<Ended> next_ended(std::uint64_t wait_us);
 
   /// The buffer is free again. When all are free for a while their pages go back to the kernel.
