@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -67,6 +66,7 @@ class KvPool final : public GatedPool {
   void measure(ContextMemory& out);
   std::uint64_t base_address() const { return parts_.front()->base_address(); }
   std::span<const std::unique_ptr<KvPart>> parts() const { return parts_; }
+  const KvSpill* spill() const { return spill_.get(); }  ///< null without a spill store
   /// What was lost for good since the last call, a clause each.
   std::vector<std::string> take_losses();
 
@@ -96,9 +96,16 @@ class KvPool final : public GatedPool {
   bool is_settled() const { return !copy_pending_ && !is_shift_pending(); }
   void bring_all_back(llama_seq_id seq);
   void repair_lost();
-  bool close_gap(llama_seq_id seq, llama_pos p0);
-  void close_gaps(const SeqSet& seqs);
+  void close_end(llama_seq_id seq);
   void lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq);
+  void forget_tokens(llama_seq_id seq);
+  struct Place {
+    llama_pos pos = 0;
+    std::uint32_t cell = 0;
+    llama_token token = 0;
+    bool operator==(const Place&) const = default;
+  };
+  std::vector<Place> cells_of_sequence(llama_seq_id seq) const;
   void note_written_everywhere();
   void note_reduced_context();
 
@@ -114,7 +121,8 @@ class KvPool final : public GatedPool {
   bool pack_wanted_ = false;            ///< a trim left holes
   std::uint32_t batch_tokens_ = 0;      ///< of the decode about to run
   std::uint64_t reduced_since_us_ = 0;  ///< 0 = the context is whole
-  std::map<llama_seq_id, llama_pos> gaps_;  ///< where the host goes on, and the row found no room
+  SeqSet open_ends_;                    ///< whose last token is in the file and found no room
+  std::vector<Place> before_write_;     ///< of the sequence that state is loaded into
   std::vector<std::string> losses_;
 };
 

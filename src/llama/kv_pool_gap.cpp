@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "llama-kv-cache.h"
+#include "llama-model.h"
 #include "llama/kv_pool.h"
 #include "llama/kv_repair.h"
 
@@ -36,7 +37,9 @@ void KvPool::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
     spill_->poll();
     spill_->bring_back(seqs);
     repair_lost();
-    close_gaps(seqs);
+    for (llama_seq_id seq = 0; (open_ends_ & seqs).any() && seq < LLAMA_MAX_SEQ; ++seq) {
+      if ((open_ends_ & seqs).test(static_cast<std::size_t>(seq))) close_end(seq);
+    }
   }
   serve(Moment::before_decode);
   if (pack_wanted_) static_cast<void>(compact_cells(monotonic_us() + kSafePointBudgetUs));
@@ -73,25 +76,20 @@ void KvPool::note_written_everywhere() {
 }
 
 void KvPool::before_change(llama_seq_id seq) {
+  if (spill_) {
+    spill_->settle_untrims();
+    spill_->cancel_trims(seq);
+  }
   for (const auto& part : parts_) part->cells().note_live();
-  if (!spill_) return;
-  spill_->settle_untrims();
-  spill_->cancel_trims(seq);
 }
 
-/// The host goes on from the position before p0, so that one must be in the cache. False: it lies
-/// in the file, and no cell is free.
-bool KvPool::close_gap(llama_seq_id seq, llama_pos p0) {
-  if (parts_.front()->cache().seq_pos_max(seq) >= p0 - 1) return true;
-  static_cast<void>(spill_->bring_back_trimmed(seq, p0 - 1, p0));
-  return spill_->trimmed().find(seq, p0 - 1, p0) == nullptr;
-}
-
-/// Gaps that found the cache full, before the host goes on from there.
-void KvPool::close_gaps(const SeqSet& seqs) {
-  std::erase_if(gaps_, [&](const auto& gap) {
-    return seqs.test(static_cast<std::size_t>(gap.first)) && close_gap(gap.first, gap.second);
-  });
+/// The host goes on behind the last position of a sequence, so that one must be in the cache. It is
+/// tried again before a decode where no cell is free.
+void KvPool::close_end(llama_seq_id seq) {
+  const llama_pos last = spill_->trimmed().last(seq);
+  const bool is_open = last > parts_.front()->cache().seq_pos_max(seq);
+  const bool is_closed = !is_open || spill_->bring_back_trimmed(seq, last, last + 1);
+  open_ends_.set(static_cast<std::size_t>(seq), !is_closed);
 }
 
 /// After the call rather than before it, since the call makes room.
@@ -101,8 +99,7 @@ void KvPool::after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1) {
   spill_->look_again(false);
   const auto all = static_cast<llama_seq_id>(parts_.front()->cache().get_n_seq_max());
   for (llama_seq_id s = std::max(seq, 0); s < (seq < 0 ? all : seq + 1); ++s) {
-    gaps_.erase(s);
-    if (p0 > 0 && !close_gap(s, p0)) gaps_[s] = p0;
+    close_end(s);
   }
   repair_lost();
   note_reduced_context();
@@ -132,6 +129,7 @@ void KvPool::after_seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llam
     if (left > 0) lose(left, "is a copy of one whose trimmed tokens found the cache full", to);
   }
   spill_->look_again(false);
+  close_end(to);
 }
 
 void KvPool::after_seq_keep(llama_seq_id seq) {
@@ -157,12 +155,10 @@ void KvPool::before_shift(llama_seq_id seq) {
 
 /// llama.cpp rotates the keys with the next decode: see before_graph.
 void KvPool::after_shift() {
-  gaps_.clear();
   if (spill_) spill_->look_again(false);
 }
 
 void KvPool::after_clear(bool data) {
-  gaps_.clear();
   if (spill_) spill_->forget_all();
   if (data) {
     for (const auto& part : parts_) part->on_cleared();
@@ -188,20 +184,45 @@ void KvPool::before_state_write(llama_seq_id seq) {
   if (!spill_) return;
   spill_->settle();
   spill_->bring_back(set_of(seq));
+  before_write_ = cells_of_sequence(seq);
+}
+
+/// Position, cell and token of each cell of the sequence.
+std::vector<KvPool::Place> KvPool::cells_of_sequence(llama_seq_id seq) const {
+  std::vector<Place> out;
+  if (seq < 0) return out;
+  const llama_kv_cells& cells = parts_.front()->cache().get_cells(seq);
+  for (const auto& [pos, cell] : cells.seq_pos_get(seq)) {
+    out.push_back({pos, cell, cells.ext_get(cell).tok});
+  }
+  return out;
 }
 
 /// Rows were written from outside a decode, and metadata only tells of those that stayed.
 void KvPool::after_state_write(llama_seq_id seq, bool done) {
   note_written_everywhere();
   if (!spill_) return;
-  const KvCells& cells = parts_.front()->cells();
-  const bool emptied = seq < 0 ? cells.used() == 0 : parts_.front()->cache().seq_pos_max(seq) < 0;
-  if (done || emptied) {
-    spill_->seq_rm(seq, 0, -1);
-    seq < 0 ? gaps_.clear() : static_cast<void>(gaps_.erase(seq));
-  }
+  // A state without cells, or one that could not be read at all, leaves a sequence as it was.
+  const bool replaced = seq < 0 ? done || parts_.front()->cells().used() == 0
+                                : cells_of_sequence(seq) != before_write_;
+  const bool says_zero =
+      std::ranges::all_of(before_write_, [](const Place& place) { return place.token == 0; });
+  before_write_.clear();
+  if (replaced) spill_->seq_rm(seq, 0, -1);
+  if (seq >= 0 && (replaced || says_zero)) forget_tokens(seq);
   spill_->look_again(true);
   note_reduced_context();
+}
+
+/// llama.cpp saves rows without their tokens, and says 0 of each that it loads. Evaluated anew as
+/// that, they would be something else: unknown is what they are.
+void KvPool::forget_tokens(llama_seq_id seq) {
+  const llama_hparams& shape = llama_get_model(context_)->hparams;
+  if (shape.n_pos_per_embd() > 1 || shape.ple_n_heads > 0) return;  // saved with their rows
+  for (const auto& part : parts_) {
+    llama_kv_cells& cells = cells_of(part->cache(), part->cache().get_stream(seq));
+    for (const auto& [pos, cell] : cells.seq_pos_get(seq)) cells.ext_set(cell, {});
+  }
 }
 
 void KvPool::lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq) {

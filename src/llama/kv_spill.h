@@ -114,6 +114,16 @@ class KvSpill {
 
   SpilledCells& spilled() { return spilled_; }
   const TrimmedCells& trimmed() const { return trimmed_; }
+  /// Calls visit(const CellMeta&) for every token that is not in the cache: in the file, on its way
+  /// back, or lost and not yet evaluated anew.
+  template <class Visit>
+  void for_each_absent(Visit visit) const {
+    trimmed_.for_each(visit);
+    lost_trimmed_.for_each(visit);
+    for (const Job& job : jobs_) {
+      if (job.work == Work::untrim) job.tokens.for_each(visit);
+    }
+  }
   const llama_kv_cells& cells_of_sequence(llama_seq_id seq) const {
     return parts_.front()->cache().get_cells(seq);
   }

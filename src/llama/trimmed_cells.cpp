@@ -96,6 +96,14 @@ TrimmedBlock TrimmedCells::take(const TrimmedBlock* block) {
   return out;
 }
 
+llama_pos TrimmedCells::last(llama_seq_id seq) const {
+  llama_pos last = -1;
+  for_each([&](const CellMeta& token) {
+    if (token.seqs.test(static_cast<std::size_t>(seq))) last = std::max(last, token.pos);
+  });
+  return last;
+}
+
 std::uint64_t TrimmedCells::count(llama_seq_id seq, llama_pos p0) const {
   std::uint64_t count = 0;
   for (const auto& block : blocks_) {

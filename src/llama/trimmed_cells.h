@@ -22,6 +22,14 @@ struct TrimmedBlock {
   SpillBlock where;
 
   std::size_t count() const;
+
+  /// Calls visit(const CellMeta&) for every token that somebody owns.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const CellMeta& token : tokens) {
+      if (token.pos >= 0) visit(token);
+    }
+  }
 };
 
 class TrimmedCells {
@@ -47,6 +55,8 @@ class TrimmedCells {
   /// Takes a block out of the table; the caller erases it from the store.
   TrimmedBlock take(const TrimmedBlock* block);
 
+  llama_pos last(llama_seq_id seq) const;  ///< highest position of the sequence; -1 if none
+
   bool empty() const { return blocks_.empty(); }
   std::uint64_t count() const { return count(-1); }
   /// Tokens of the sequence (negative: any) at this position and after it.
@@ -55,11 +65,7 @@ class TrimmedCells {
   /// Calls visit(const CellMeta&) for every token.
   template <class Visit>
   void for_each(Visit visit) const {
-    for (const auto& block : blocks_) {
-      for (const CellMeta& token : block->tokens) {
-        if (token.pos >= 0) visit(token);
-      }
-    }
+    for (const auto& block : blocks_) block->for_each(visit);
   }
 
  private:

@@ -110,7 +110,7 @@ TEST_P(SpillPropertyTest, answers_are_bit_equal_to_those_of_a_stock_context) {
   const auto store = open_spill_file();
   ASSERT_TRUE(store) << describe(store.error());
   const std::uint64_t seed = env_or("KVPSI_SEED", 20250301);
-  const std::uint64_t schedules = env_or("KVPSI_SCHEDULES", 120);
+  const std::uint64_t schedules = env_or("KVPSI_SCHEDULES", 80);
   Totals totals;
   for (std::uint64_t i = 0; i < schedules && !HasFailure(); ++i) {
     run_schedule(GetParam(), **store, seed + i, totals);
