@@ -43,7 +43,9 @@ struct PoolView {
   std::uint64_t compactable_bytes = 0;  ///< live and free share pages: back by packing what lives
   std::uint64_t spilled_bytes = 0;      ///< on disk, not in memory: what a restore would bring back
   std::uint64_t trimmed_bytes = 0;      ///< of these, out of a running context until they are back
-  std::uint64_t waiting_bytes = 0;   ///< the least that lets work go on which the budget holds back
+  /// The least that lets work go on which the budget holds back. The rows of a sequence that it
+  /// waits with are not spillable: it would only wait for more.
+  std::uint64_t waiting_bytes = 0;
   std::uint64_t cells_total = 0;     ///< KV only
   std::uint64_t cells_live = 0;      ///< KV only; with those whose rows are on disk
   std::uint64_t bytes_per_cell = 0;  ///< KV only: one token over all layers, K and V

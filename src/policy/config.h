@@ -78,6 +78,8 @@ struct PolicyConfig {
   std::uint64_t blanking_us = 500'000;
   std::uint64_t recent_stall_us = 500'000;
   std::uint64_t release_min_bytes = kMiB;
+  std::uint64_t disk_step_us = 2'000'000;
+  std::uint64_t disk_step_bytes = 64 * kMiB;
   double least_share_of_need = 0.10;
   double efficacy_floor = 0.5;
   double futile_drop = 0.30;
@@ -202,6 +204,9 @@ void visit_step_fields(Visitor& visit, C& c) {
   visit(Field{"release_min_bytes", "bytes",
               "least free KV worth a release of its own, and least that counts as a step"},
         c.release_min_bytes);
+  visit(Field{"disk_step_us", "us", "a spill or restore asks for what the disk moves in this time"},
+        c.disk_step_us);
+  visit(Field{"disk_step_bytes", "bytes", "the same until its speed is known"}, c.disk_step_bytes);
   visit(Field{"least_share_of_need", "1", "less than this is not worth a loss"},
         c.least_share_of_need);
   visit(Field{"efficacy_floor", "1", "bytes measured / asked of an effective step"},

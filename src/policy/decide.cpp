@@ -30,6 +30,17 @@ std::uint64_t choose_wake(const PolicyState& state, const Signal& signal, std::u
   return watchful ? std::min(config.watch_wake_us, config.calm_wake_us) : config.calm_wake_us;
 }
 
+/// Whether something was cut short that goes on best at once. A disk that moves next to nothing
+/// within a budget is slow, and looking at it more often does not make it faster.
+bool is_cut_short(const PolicyState& state, const Observation& observation,
+                  const PolicyConfig& config) {
+  if (state.again_pools != 0 || state.trim_again) return true;
+  return std::ranges::any_of(observation.outcomes, [&config](const Outcome& outcome) {
+    return outcome.status == Status::more &&
+           std::max(outcome.bytes_released, outcome.bytes_restored) >= config.release_min_bytes;
+  });
+}
+
 }  // namespace
 
 Decided decide(const PolicyState& state, const Observation& observation,
@@ -47,7 +58,7 @@ Decided decide(const PolicyState& state, const Observation& observation,
   update_futility(next, result.signal, now_us, config);
   learn_unseen(next, result.signal, now_us, config);
 
-  const bool cut_short = next.again_pools != 0 || is_cut_short(next) || next.restore.again;
+  const bool cut_short = is_cut_short(next, observation, config);
 
   Decision& decision = result.decision;
   decision.id = ++next.decisions;

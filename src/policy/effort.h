@@ -16,13 +16,17 @@ namespace kvpsi {
 Effort* find_effort(PolicyState& state, Verb verb);
 
 /// Takes note of what became of it. True when it has ended by itself and is to be judged as a step
-/// for need: it gave back most of what was asked.
+/// for need: it was all that was needed, and gave back most of it.
 bool settle_effort(Effort& effort, const Outcome& outcome, std::uint64_t now_us,
                    const PolicyConfig& config);
 
-/// Notes one that is being asked for.
-void note_effort(Effort& effort, std::uint64_t decision_id, std::uint64_t bytes, bool for_need,
-                 std::uint64_t now_us);
+/// Notes one that is being asked for: `bytes` of `wanted_bytes`.
+void note_effort(Effort& effort, std::uint64_t decision_id, std::uint64_t bytes,
+                 std::uint64_t wanted_bytes, bool for_need, std::uint64_t now_us);
+
+/// The most that is asked at once: what the disk moves in some seconds, so that a request ends soon
+/// after its reason.
+std::uint64_t find_most_bytes(const Effort& effort, const PolicyConfig& config);
 
 /// Whether it may be counted on: it does not wait out a failure.
 bool is_usable(const Effort& effort, std::uint64_t now_us);

@@ -4,6 +4,7 @@
 #include "policy/grow.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/prng.h"
 #include "policy/arith.h"
@@ -31,14 +32,6 @@ std::uint64_t fitting_bytes(const PolicyState& state, const PoolView& kv, const 
       saturate(Wide{kv.live_bytes} + spare_bytes(state, signal, kept, config)));
 }
 
-/// Growth that pressure has undone within a minute would come back as flapping at the pace of the
-/// hold, so it waits a minute.
-bool is_undone(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
-  // Up to a fifth longer, so that several governed processes do not grow together.
-  const double jitter = 1 + 0.2 * Prng(state.undone_us).unit();
-  return is_within(now_us, state.undone_us, share_of(config.grow_again_us, jitter));
-}
-
 /// Pressure very soon after a growth step, with that size in use, or after a restore: the size is
 /// to blame, and is remembered.
 void note_relapse(PolicyState& state, const PoolView& kv, std::uint64_t now_us,
@@ -52,21 +45,31 @@ void note_relapse(PolicyState& state, const PoolView& kv, std::uint64_t now_us,
   state.bad_us = stamp(now_us);
 }
 
-/// Only downwards. A budget that the memory measured now does not bear is none.
-void tighten(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint64_t now_us,
-             const PolicyConfig& config) {
+/// So that one request at a time gets through; of a huge cache it must not be more than spare.
+std::uint64_t least_budget(const Signal& signal, const PoolView& kv, const PolicyConfig& config) {
   const std::uint64_t full = full_size(kv, config);
-  // So that one request at a time gets through; of a huge cache it must not be more than spare.
   const std::uint64_t trickle =
       std::min(share_of(full, config.budget_least_share), signal.reserve_high_bytes);
-  const std::uint64_t least = std::min(std::max(config.kv_min_bytes, trickle), full);
-  const std::uint64_t fits = fitting_bytes(state, kv, signal, config);
-  const std::uint64_t wanted = std::max({fits, kv.live_bytes, least});
-  const std::uint64_t before = state.is_bounded ? state.budget_bytes : full;
-  if (wanted >= before) return;
-  note_shrink(state, now_us, config);
-  state.budget_bytes = wanted;
+  return std::min(std::max(config.kv_min_bytes, trickle), full);
+}
+
+/// Only downwards.
+void bound(PolicyState& state, std::uint64_t wanted_bytes, const PoolView& kv, std::uint64_t now_us,
+           const PolicyConfig& config) {
+  const std::uint64_t before = state.is_bounded ? state.budget_bytes : full_size(kv, config);
+  if (wanted_bytes >= before) return;
+  // Nobody has seen what was not offered.
+  if (wanted_bytes < state.offered_bytes) note_shrink(state, now_us, config);
+  state.budget_bytes = wanted_bytes;
   state.is_bounded = true;
+}
+
+/// A budget that the memory measured now does not bear is none.
+void tighten(PolicyState& state, const Signal& signal, const PoolView& kv, std::uint64_t now_us,
+             const PolicyConfig& config) {
+  const std::uint64_t fits = fitting_bytes(state, kv, signal, config);
+  bound(state, std::max({fits, kv.live_bytes, least_budget(signal, kv, config)}), kv, now_us,
+        config);
 }
 
 bool may_grow(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
@@ -94,6 +97,19 @@ void grow(PolicyState& state, const Signal& signal, const PoolView& kv, std::uin
   state.is_bounded = state.budget_bytes < full;
 }
 
+/// Spans of running contexts come back before new work gets what has grown. What was offered once
+/// is not taken away for them, and nothing more is offered while growth is held.
+std::optional<std::uint64_t> offer(PolicyState& state, std::uint64_t returning_bytes,
+                                   std::uint64_t full, bool is_held) {
+  const std::uint64_t budget = state.is_bounded ? state.budget_bytes : full;
+  const std::uint64_t least = std::min(state.offered_bytes, budget);
+  const std::uint64_t offered = is_held ? least : std::max(minus(budget, returning_bytes), least);
+  const bool is_all = !state.is_bounded && offered >= full;
+  state.offered_bytes = is_all ? std::numeric_limits<std::uint64_t>::max() : offered;
+  if (is_all) return std::nullopt;
+  return offered;
+}
+
 void forget(PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
   if (!is_within(now_us, state.bad_us, config.bad_for_us)) state.bad_bytes = 0;
 }
@@ -109,18 +125,25 @@ std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& sig
   const bool recent =
       is_within(now_us, std::max(state.last_stall_us, state.last_sign_us), config.recent_stall_us);
   const bool low = Wide{signal.headroom_bytes} < Wide{signal.reserve_low_bytes};
-  if (state.level > Level::calm && (recent || low)) {
+  const bool is_pressed = state.level > Level::calm && (recent || low);
+  if (is_pressed) {
     note_relapse(state, *kv, now_us, config);
     state.pressed_us = stamp(now_us);
     tighten(state, signal, *kv, now_us, config);
   }
-  const bool restores_first =
-      kv->trimmed_bytes > 0 && is_restore_due(state, signal, *kv, now_us, config);
-  if (state.is_bounded && !restores_first && may_grow(state, signal, now_us, config)) {
+  if (state.is_bounded && may_grow(state, signal, now_us, config)) {
     grow(state, signal, *kv, now_us, config);
   }
-  if (!state.is_bounded) return std::nullopt;
-  return state.budget_bytes;
+  return offer(state, find_returning_bytes(state, signal, *kv, now_us, config),
+               full_size(*kv, config), is_pressed || is_growth_held(state, now_us, config));
+}
+
+std::uint64_t give_up(PolicyState& state, std::uint64_t bytes, const Signal& signal,
+                      const PoolView& kv, std::uint64_t now_us, const PolicyConfig& config) {
+  bound(state, std::max(minus(kv.live_bytes, bytes), least_budget(signal, kv, config)), kv, now_us,
+        config);
+  state.offered_bytes = std::min(state.offered_bytes, state.budget_bytes);
+  return state.offered_bytes;
 }
 
 void note_shrink(PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
@@ -130,10 +153,18 @@ void note_shrink(PolicyState& state, std::uint64_t now_us, const PolicyConfig& c
   }
 }
 
+/// Growth that pressure has undone within a minute would come back as flapping at the pace of the
+/// hold, so it waits a minute.
+bool is_growth_undone(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
+  // Up to a fifth longer, so that several governed processes do not grow together.
+  const double jitter = 1 + 0.2 * Prng(state.undone_us).unit();
+  return is_within(now_us, state.undone_us, share_of(config.grow_again_us, jitter));
+}
+
 bool is_growth_held(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config) {
   const double jitter = 0.8 + 0.4 * Prng(state.pressed_us).unit();
   return is_within(now_us, state.pressed_us, share_of(config.grow_hold_us, jitter)) ||
-         is_undone(state, now_us, config);
+         is_growth_undone(state, now_us, config);
 }
 
 std::uint64_t size_growth(const PolicyState& state, std::uint64_t size_bytes, const PoolView& kv,

@@ -20,11 +20,16 @@ std::uint64_t full_size(const PoolView& kv, const PolicyConfig& config);
 
 /// Moves the budget and returns it: the most live KV bytes that admission, prefill and restore may
 /// fill; empty while nothing is bounded or there is no KV pool. Under pressure it is cut to what is
-/// live plus the headroom that may be filled; some time after pressure it grows to that, once what
-/// was taken out of running contexts is back.
+/// live plus the headroom that may be filled; some time after pressure it grows to that, less what
+/// comes back into running contexts meanwhile.
 std::optional<std::uint64_t> update_budget(PolicyState& state, const Signal& signal,
                                            const PoolViews& pools, std::uint64_t now_us,
                                            const PolicyConfig& config);
+
+/// A step for need takes `bytes` of live KV: the budget falls with it, or new work would fill them
+/// before they are missed. Returns what new work is offered now.
+std::uint64_t give_up(PolicyState& state, std::uint64_t bytes, const Signal& signal,
+                      const PoolView& kv, std::uint64_t now_us, const PolicyConfig& config);
 
 /// The cache shrinks, by a cut of the budget or by a trim for need: where it grew within the last
 /// minute, that growth is undone.
@@ -33,6 +38,9 @@ void note_shrink(PolicyState& state, std::uint64_t now_us, const PolicyConfig& c
 /// Whether memory was pressed too recently for the cache to become larger: within the hold, or a
 /// minute after growth was undone.
 bool is_growth_held(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config);
+
+/// The second of the two.
+bool is_growth_undone(const PolicyState& state, std::uint64_t now_us, const PolicyConfig& config);
 
 /// How much larger the cache may become at once, from `size_bytes` live: an eighth of the whole,
 /// up to three quarters of the size that hurt, and from there up to it a little.

@@ -4,6 +4,7 @@
 #include "policy/restore.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/prng.h"
 #include "policy/effort.h"
@@ -50,8 +51,10 @@ std::uint64_t free_cell_bytes(const PoolView& kv) {
 
 std::uint64_t trimmed_room(const PolicyState& state, const Signal& signal, const PoolView& kv,
                            const PolicyConfig& config) {
+  // Where new work may push context out, it would only be pushed out again.
+  const std::uint64_t waiting = config.trim_for_room ? kv.waiting_bytes : 0;
   return std::min({kv.trimmed_bytes, kv.spilled_bytes, free_cell_bytes(kv),
-                   bearable_bytes(state, signal, kv, config)});
+                   minus(bearable_bytes(state, signal, kv, config), waiting)});
 }
 
 /// Idle rows get what new work that waits leaves of the budget.
@@ -71,17 +74,22 @@ bool is_worth(std::uint64_t bytes, const PoolView& kv, const PolicyConfig& confi
 
 }  // namespace
 
-bool is_restore_due(const PolicyState& state, const Signal& signal, const PoolView& kv,
-                    std::uint64_t now_us, const PolicyConfig& config) {
-  return is_usable(state.restore, now_us) && is_calm_enough(state, signal, now_us, config) &&
-         (is_running(state.restore) ||
-          is_worth(trimmed_room(state, signal, kv, config), kv, config));
+std::uint64_t find_returning_bytes(const PolicyState& state, const Signal& signal,
+                                   const PoolView& kv, std::uint64_t now_us,
+                                   const PolicyConfig& config) {
+  if (kv.trimmed_bytes == 0 || !is_usable(state.restore, now_us)) return 0;
+  // One that waits for an engine at rest does not hold growth up.
+  if (is_running(state.restore) && !is_within(now_us, state.restore.asked_us, config.relapse_us)) {
+    return 0;
+  }
+  if (!is_calm_enough(state, signal, now_us, config)) return 0;
+  const std::uint64_t room = trimmed_room(state, signal, kv, config);
+  return is_worth(room, kv, config) ? room : 0;
 }
 
 bool choose_restore(PolicyState& state, const Situation& s, Decision& decision) {
   const PoolView* kv = s.kv();
-  const bool again = state.restore.again;
-  state.restore.again = false;
+  const bool again = std::exchange(state.restore.again, false);
   if (kv == nullptr || kv->spilled_bytes == 0 || s.change.pressed) return false;
   if (!is_usable(state.restore, s.now_us()) ||
       !is_calm_enough(state, s.signal, s.now_us(), s.config)) {
@@ -89,12 +97,12 @@ bool choose_restore(PolicyState& state, const Situation& s, Decision& decision) 
   }
   if (is_running(state.restore)) {
     decision.reason = Reason::in_flight;
-    return true;
+    return false;
   }
   const bool is_wary = kv->live_bytes < state.bad_bytes &&
                        kv->live_bytes >= share_of(state.bad_bytes, s.config.bad_share);
-  if ((is_wary || !again) &&
-      is_within(s.now_us(), state.restore.asked_us, s.config.grow_period_us)) {
+  const bool goes_on = again || (state.restore.done && !is_wary);
+  if (!goes_on && is_within(s.now_us(), state.restore.asked_us, s.config.grow_period_us)) {
     return false;
   }
   std::uint64_t room = trimmed_room(state, s.signal, *kv, s.config);
@@ -102,10 +110,11 @@ bool choose_restore(PolicyState& state, const Situation& s, Decision& decision) 
   if (!is_worth(std::min(kv->trimmed_bytes, free_cell_bytes(*kv)), *kv, s.config)) {
     room = idle_room(state, s, *kv, decision);
   }
-  const std::uint64_t bytes = std::min(room, size_growth(state, kv->live_bytes, *kv, s.config));
-  if (!is_worth(bytes, *kv, s.config)) return false;
+  if (!is_worth(room, *kv, s.config)) return false;
+  const std::uint64_t bytes = std::min({room, size_growth(state, kv->live_bytes, *kv, s.config),
+                                        find_most_bytes(state.restore, s.config)});
   ask(s.config, Verb::restore, PoolKind::kv, bytes, decision);
-  note_effort(state.restore, decision.id, bytes, false, s.now_us());
+  note_effort(state.restore, decision.id, bytes, bytes, false, s.now_us());
   state.restored_us = stamp(s.now_us());
   decision.reason = Reason::restore;
   return true;

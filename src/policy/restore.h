@@ -12,10 +12,11 @@
 
 namespace kvpsi {
 
-/// Whether spans that were taken out of running contexts come back now or next: the pressure is
-/// over, they do not wait out a failure, and memory bears some of them. Growth waits for them.
-bool is_restore_due(const PolicyState& state, const Signal& signal, const PoolView& kv,
-                    std::uint64_t now_us, const PolicyConfig& config);
+/// Of the spans that were taken out of running contexts, what comes back now and next: the pressure
+/// is over, they do not wait out a failure, and memory bears them. New work does not get that room.
+std::uint64_t find_returning_bytes(const PolicyState& state, const Signal& signal,
+                                   const PoolView& kv, std::uint64_t now_us,
+                                   const PolicyConfig& config);
 
 /// Asks for a restore where one is in order. Returns whether it has decided this turn.
 bool choose_restore(PolicyState& state, const Situation& s, Decision& decision);

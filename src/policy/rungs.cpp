@@ -45,14 +45,23 @@ std::uint64_t losable_bytes(const Situation& s, const PoolView& kv, const Lossle
                                            Wide{floor_bytes(s.config)} + lossless.spill_bytes))));
 }
 
-void ask_step(PolicyState& state, const Situation& s, Verb verb, std::uint64_t bytes, Reason reason,
-              Decision& decision) {
-  ask(s.config, verb, PoolKind::kv, bytes, decision);
-  note_step(state, verb, decision.id, bytes, reason == Reason::need, s.signal.some_fast,
-            s.now_us());
-  note_restore_undone(state, s.now_us(), s.config);
-  if (reason == Reason::need) note_shrink(state, s.now_us(), s.config);
+void ask_step(PolicyState& state, const Situation& s, Verb verb, std::uint64_t bytes,
+              std::uint64_t wanted_bytes, Reason reason, Decision& decision) {
+  const Action action{decision.id, verb, PoolKind::kv, bytes, s.config.step_budget_us};
+  decision.actions.push_back(action);
   decision.reason = reason;
+  const bool for_need = reason == Reason::need;
+  note_step(state, action, wanted_bytes, for_need, s.signal.some_fast, s.now_us());
+  if (verb == Verb::compact) return;  // what lives stays
+  note_restore_undone(state, s.now_us(), s.config);
+  if (!for_need) return;
+  if (verb == Verb::trim) note_shrink(state, s.now_us(), s.config);
+  std::uint64_t taken = 0;
+  for (const Action& asked : decision.actions) {
+    if (asked.verb == Verb::spill || asked.verb == Verb::trim) taken += asked.bytes;
+  }
+  const std::uint64_t offered = give_up(state, taken, s.signal, *s.kv(), s.now_us(), s.config);
+  decision.kv_budget_bytes = std::min(decision.kv_budget_bytes.value_or(offered), offered);
 }
 
 /// Asks the lossless rungs for what is missing, unless they are at it.
@@ -61,12 +70,13 @@ void ask_lossless(PolicyState& state, const Situation& s, const PoolView& kv,
                   Decision& decision) {
   const std::uint64_t spill = size_step(missing_bytes, kv, lossless.spill_bytes);
   if (spill > 0 && !is_running(state.spill)) {
-    ask_step(state, s, Verb::spill, spill, reason, decision);
+    const std::uint64_t now = std::min(spill, find_most_bytes(state.spill, s.config));
+    ask_step(state, s, Verb::spill, now, spill, reason, decision);
   }
   const std::uint64_t left = minus(missing_bytes, lossless.spill_bytes);
   const std::uint64_t compact = size_step(left, kv, lossless.compact_bytes);
   if (compact > 0 && !is_running(state.compact)) {
-    ask_step(state, s, Verb::compact, compact, reason, decision);
+    ask_step(state, s, Verb::compact, compact, compact, reason, decision);
   }
 }
 
@@ -133,7 +143,8 @@ Reason slide(PolicyState& state, const Situation& s, const PoolView& kv,
   const Reason obstacle = find_obstacle(state, s, pause, losable);
   if (obstacle != Reason::at_rest) return is_asked ? Reason::at_rest : obstacle;
   const std::uint64_t left = missing_bytes - lossless.spill_bytes;
-  ask_step(state, s, Verb::trim, size_step(left, kv, losable), reason, decision);
+  const std::uint64_t bytes = size_step(left, kv, losable);
+  ask_step(state, s, Verb::trim, bytes, bytes, reason, decision);
   return Reason::at_rest;
 }
 
@@ -176,7 +187,8 @@ bool choose_need(PolicyState& state, const Situation& s, std::uint64_t coming_by
   if (obstacle != Reason::at_rest) return explain(obstacle, decision);
   if (is_little) return explain(Reason::too_little, decision);
   const auto left = static_cast<std::uint64_t>(Wide{need} - coming_bytes - lossless.sum());
-  ask_step(state, s, Verb::trim, size_step(left, *kv, losable), Reason::need, decision);
+  const std::uint64_t bytes = size_step(left, *kv, losable);
+  ask_step(state, s, Verb::trim, bytes, bytes, Reason::need, decision);
   return true;
 }
 
@@ -197,11 +209,18 @@ bool choose_room(PolicyState& state, const Situation& s, Decision& decision) {
   if (!state.is_bounded || kv == nullptr || kv->waiting_bytes == 0) return false;
   const Wide wanted = Wide{kv->live_bytes} + kv->waiting_bytes;
   if (wanted <= state.budget_bytes) return false;
-  if (will_grow(state, s.signal, *kv, s.now_us(), s.config)) return false;
+  // For what comes within seconds nothing is moved, for what comes in a minute no context is taken.
+  const bool grows = will_grow(state, s.signal, *kv, s.now_us(), s.config);
+  if (grows && !is_growth_undone(state, s.now_us(), s.config)) return false;
+  // Nor is what has just come back moved again for work that memory bears.
+  const double reserve = static_cast<double>(s.signal.reserve_high_bytes);
+  const bool bears = spare_bytes(state, s.signal, reserve, s.config) >= kv->waiting_bytes;
+  if (bears && is_within(s.now_us(), state.restored_us, s.config.grow_again_us)) return false;
   const auto missing = static_cast<std::uint64_t>(wanted - state.budget_bytes);
   const Lossless lossless = find_lossless(state, s, *kv, missing);
-  const std::uint64_t losable =
-      s.config.trim_for_room && s.config.trim_allowed ? losable_bytes(s, *kv, lossless) : 0;
+  const std::uint64_t losable = s.config.trim_for_room && s.config.trim_allowed && !grows
+                                    ? losable_bytes(s, *kv, lossless)
+                                    : 0;
   if (Wide{missing} > Wide{lossless.spill_bytes} + losable) return false;
   const Reason obstacle = slide(state, s, *kv, missing, Reason::room, decision);
   if (obstacle != Reason::at_rest) explain(obstacle, decision);

@@ -18,7 +18,10 @@ void add_effort(Hash64& hash, const Effort& effort) {
   hash.add(effort.asked_bytes);
   hash.add(effort.asked_us);
   hash.add(effort.for_need);
+  hash.add(effort.is_part);
+  hash.add(effort.bytes_per_s);
   hash.add(effort.again);
+  hash.add(effort.done);
   hash.add(effort.hold_us);
   hash.add(effort.hold_until_us);
 }
@@ -95,6 +98,7 @@ std::uint64_t state_hash(const PolicyState& s) {
   hash.add(s.last_tidy_us);
   hash.add(s.is_bounded);
   hash.add(s.budget_bytes);
+  hash.add(s.offered_bytes);
   hash.add(s.pressed_us);
   hash.add(s.grown_us);
   hash.add(s.grown_to_bytes);

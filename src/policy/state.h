@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "base/hash.h"
@@ -62,7 +63,10 @@ struct Effort {
   std::uint64_t asked_bytes = 0;
   std::uint64_t asked_us = 0;
   bool for_need = false;            ///< judged by the stall it lowers, as a trim for need
-  bool again = false;               ///< it moved bytes and may go on at once
+  bool is_part = false;             ///< of what was needed: time bounds what is asked at once
+  std::uint64_t bytes_per_s = 0;    ///< as measured, 0 = not yet
+  bool again = false;               ///< the last one was cut short by its budget
+  bool done = false;                ///< the last one has ended, and moved bytes
   std::uint64_t hold_us = 0;        ///< length of the last hold, 0 = it works
   std::uint64_t hold_until_us = 0;  ///< it failed or gave next to nothing: not before this
 };
@@ -119,9 +123,11 @@ struct PolicyState {
 
   // growth
   bool is_bounded = false;         ///< a budget holds
-  std::uint64_t budget_bytes = 0;  ///< most live KV that new work may fill, if bounded
-  std::uint64_t pressed_us = 0;    ///< last turn of pressure above calm, 0 = never
-  std::uint64_t grown_us = 0;      ///< last growth step, 0 = never
+  std::uint64_t budget_bytes = 0;  ///< most live KV, if bounded
+  /// Of these, what new work may fill: spans come back first.
+  std::uint64_t offered_bytes = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t pressed_us = 0;  ///< last turn of pressure above calm, 0 = never
+  std::uint64_t grown_us = 0;    ///< last growth step, 0 = never
   std::uint64_t grown_to_bytes = 0;
   std::uint64_t undone_us = 0;  ///< when pressure last cut what had grown, 0 = never
   std::uint64_t bad_bytes = 0;  ///< the size that hurt, 0 = none known

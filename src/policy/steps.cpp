@@ -125,16 +125,16 @@ void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t
   }
 }
 
-void note_step(PolicyState& state, Verb verb, std::uint64_t decision_id, std::uint64_t bytes,
-               bool for_need, double some_fast, std::uint64_t now_us) {
+void note_step(PolicyState& state, const Action& action, std::uint64_t wanted_bytes, bool for_need,
+               double some_fast, std::uint64_t now_us) {
   (for_need ? state.step_asked_us : state.slid_us) = stamp(now_us);
   if (for_need && state.effective_steps == 0) state.episode_some = some_fast;
-  if (Effort* effort = find_effort(state, verb); effort != nullptr) {
-    note_effort(*effort, decision_id, bytes, for_need, now_us);
+  if (Effort* effort = find_effort(state, action.verb); effort != nullptr) {
+    note_effort(*effort, action.decision_id, action.bytes, wanted_bytes, for_need, now_us);
     return;
   }
-  state.trim_asked_id = decision_id;
-  state.trim_asked_bytes = bytes;
+  state.trim_asked_id = action.decision_id;
+  state.trim_asked_bytes = action.bytes;
   state.trim_for_need = for_need;
   state.trim_again = false;
 }

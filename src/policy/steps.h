@@ -17,10 +17,11 @@ namespace kvpsi {
 void settle_outcomes(PolicyState& state, const Outcomes& outcomes, std::uint64_t now_us,
                      const PolicyConfig& config);
 
-/// Notes a sized step (spill, compact, trim) that is being asked for. `for_need` is false for the
+/// Notes a sized step (spill, compact, trim) that is being asked for, as a part of `wanted_bytes`.
+/// `for_need` is false for the
 /// cap and for room, whose steps are not judged by the stall they lower.
-void note_step(PolicyState& state, Verb verb, std::uint64_t decision_id, std::uint64_t bytes,
-               bool for_need, double some_fast, std::uint64_t now_us);
+void note_step(PolicyState& state, const Action& action, std::uint64_t wanted_bytes, bool for_need,
+               double some_fast, std::uint64_t now_us);
 
 /// Whether a step was cut short by its budget, to be asked for again at once.
 bool is_cut_short(const PolicyState& state);

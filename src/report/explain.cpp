@@ -287,9 +287,16 @@ std::string explain_turn(std::span<const Tick> ticks, std::size_t turn,
                       tick.signal.limit_hit ? "hit" : "not hit",
                       tick.signal.reclaim_active ? "active" : "still");
   for (const PoolView& pool : tick.observation.pools) {
-    text += fmt::format("pool:    {}: {} live, {} resident, {} free to release\n", name(pool.kind),
+    text += fmt::format("pool:    {}: {} live, {} resident, {} free to release", name(pool.kind),
                         format_bytes(pool.live_bytes), format_bytes(pool.resident_bytes),
                         format_bytes(pool.releasable_bytes));
+    if (pool.spillable_bytes > 0) {
+      text += fmt::format(", {} idle", format_bytes(pool.spillable_bytes));
+    }
+    if (pool.spilled_bytes > 0) {
+      text += fmt::format(", {} on disk", format_bytes(pool.spilled_bytes));
+    }
+    text += "\n";
   }
   text += "meaning: " + situation(tick.signal) + "\n";
   text += fmt::format("need:    {}\n", need_text(tick));

@@ -12,6 +12,9 @@ namespace {
 test::Driver warm(bool at_cliff) {
   test::Driver drive;
   drive.config.trim_allowed = true;
+  drive.world.kv.spillable_bytes = 30 * kMiB;
+  drive.world.kv.spilled_bytes = 20 * kMiB;
+  drive.world.kv.trimmed_bytes = 10 * kMiB;
   if (at_cliff) {
     drive.world.usage_bytes = drive.world.limit_bytes + 20 * kMiB;
     drive.world.own_some = drive.world.own_full = 0.4;

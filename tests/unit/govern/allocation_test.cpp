@@ -45,6 +45,36 @@ TEST(Allocation, TheCounterCounts) {
   allocations = 0;
 }
 
+/// Idle rows go and come back, spans too.
+TEST(Allocation, SpillingAndRestoringAllocatesNothing) {
+  test::Driver drive;
+  drive.config.trim_allowed = true;
+  drive.world.kv.spillable_bytes = 40 * kMiB;
+  drive.world.kv.compactable_bytes = 15 * kMiB;
+  drive.world.usage_bytes = drive.world.limit_bytes + 5 * kMiB;
+  drive.world.own_some = drive.world.own_full = 0.4;
+  drive.world.limit_hits = 30;
+  std::size_t spills = 0, restores = 0;
+  for (int i = 0; i < 400; ++i) {
+    if (i == 50) {
+      drive.world.own_some = drive.world.own_full = drive.world.limit_hits = 0;
+      drive.world.usage_bytes = 400 * kMiB;
+    }
+    allocations = 0;
+    drive.log.reserve(1000);
+    drive.tick();
+    counting = true;
+    const Decided decided = decide(drive.state, drive.last_observation, drive.config);
+    counting = false;
+    EXPECT_EQ(allocations, 0u) << decided.decision.id;
+    spills += drive.asked(Verb::spill) > 0;
+    restores += drive.asked(Verb::restore) > 0;
+    drive.answer();
+  }
+  EXPECT_GT(spills, 0u);
+  EXPECT_GT(restores, 0u);
+}
+
 TEST(Allocation, DecidingAllocatesNothing) {
   test::Driver drive;
   drive.config.trim_allowed = true;

@@ -255,6 +255,7 @@ TEST(StateHash, ChangesWithEveryPartOfTheState) {
   EXPECT_TRUE(differs([](S& s) { s.futile_hold_us = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.last_tidy_us = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.effective_id = 1; }));
+  EXPECT_TRUE(differs([](S& s) { s.offered_bytes = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.restored_us = 1; }));
   EXPECT_TRUE(differs([](S& s) { s.restore_undone_us = 1; }));
   for (Effort PolicyState::* effort : {&S::spill, &S::compact, &S::restore}) {
@@ -263,7 +264,10 @@ TEST(StateHash, ChangesWithEveryPartOfTheState) {
     EXPECT_TRUE(differs([effort](S& s) { (s.*effort).asked_bytes = 1; }));
     EXPECT_TRUE(differs([effort](S& s) { (s.*effort).asked_us = 1; }));
     EXPECT_TRUE(differs([effort](S& s) { (s.*effort).for_need = true; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).is_part = true; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).bytes_per_s = 1; }));
     EXPECT_TRUE(differs([effort](S& s) { (s.*effort).again = true; }));
+    EXPECT_TRUE(differs([effort](S& s) { (s.*effort).done = true; }));
     EXPECT_TRUE(differs([effort](S& s) { (s.*effort).hold_us = 1; }));
     EXPECT_TRUE(differs([effort](S& s) { (s.*effort).hold_until_us = 1; }));
   }

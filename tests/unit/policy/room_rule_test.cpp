@@ -22,6 +22,7 @@ Driver held_back(std::uint64_t room_bytes) {
   drive.world.limit_hits = 200;
   drive.run(2);
   drive.answer();
+  drive.state.budget_bytes = drive.state.offered_bytes = 100 * kMiB;
   drive.world.own_some = drive.world.limit_hits = 0;
   drive.world.usage_bytes = drive.world.limit_bytes - 31 * kMiB - room_bytes;
   drive.world.kv.waiting_bytes = 20 * kMiB;

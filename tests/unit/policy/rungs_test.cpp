@@ -15,6 +15,7 @@ PolicyConfig trimming() {
   PolicyConfig config;
   config.trim_allowed = true;
   config.others_max_reserves = 0;
+  config.disk_step_bytes = kGiB;
   return config;
 }
 
@@ -139,6 +140,36 @@ TEST(Rungs, ASpillCutShortGoesOnAtOnce) {
   drive.tick();
   EXPECT_GT(drive.asked(Verb::spill), 0u);
   EXPECT_EQ(drive.log.back().decision.wake_after_us, 10'000u);
+}
+
+TEST(Rungs, ASpillAsksForWhatTheDiskMovesInTwoSecondsAndTheRestIsStillNotTrimmed) {
+  PolicyConfig config = trimming();
+  config.disk_step_bytes = 10 * kMiB;
+  Driver drive = at_cliff(100 * kMiB, config);
+  drive.tick();
+  EXPECT_EQ(drive.asked(Verb::spill), 10 * kMiB);
+  EXPECT_EQ(drive.asked(Verb::trim), 0u);
+  const std::uint64_t first_us = drive.now_us;
+  queue(drive, Verb::spill);
+  drive.run(1);
+  drive.answer_empty(Verb::spill, Status::done);
+  drive.outcomes[0].bytes_released = 10 * kMiB;  // ten a second
+  drive.world.kv.spillable_bytes -= 10 * kMiB;
+  drive.world.usage_bytes -= 10 * kMiB;
+  const std::size_t from = drive.log.size();
+  while (drive.count(Verb::spill, from) == 0 && drive.now_us < first_us + 3'000'000) drive.tick();
+  EXPECT_NEAR(static_cast<double>(drive.asked(Verb::spill)), 20.0 * kMiB, 3.0 * kMiB);
+  EXPECT_EQ(drive.trims(), 0u);
+  EXPECT_EQ(drive.state.effective_steps, 0u) << "a part is no step that did not help";
+}
+
+TEST(Rungs, WhatIsTakenForNeedIsTakenFromTheBudgetToo) {
+  Driver drive = at_cliff(50 * kMiB);
+  drive.world.kv.cells_total = 8192;
+  drive.world.kv.bytes_per_cell = 32 * kKiB;
+  const Decision& decision = drive.tick().decision;
+  EXPECT_EQ(decision.kv_budget_bytes,
+            150 * kMiB - drive.asked(Verb::spill) - drive.asked(Verb::trim));
 }
 
 TEST(Rungs, ASpillThatFailsLeavesTheWayToATrimAtOnce) {

@@ -108,6 +108,36 @@ TEST(Explain, ASharedNeedSaysWithWhom) {
       << explain_reason(tick);
 }
 
+TEST(Explain, ARestoreSaysWhatCameBackAndWhatIsStillAway) {
+  Tick first;
+  first.observation.sample.t_us = 1'000'000;
+  first.observation.pools.push_back(
+      PoolView{.kind = PoolKind::kv, .spilled_bytes = 30 * kMiB, .trimmed_bytes = 10 * kMiB});
+  first.decision = {.id = 1, .reason = Reason::restore};
+  first.decision.actions.push_back(
+      {.decision_id = 1, .verb = Verb::restore, .pool = PoolKind::kv, .bytes = 20 * kMiB});
+  Tick after = first;
+  after.observation.sample.t_us = 1'100'000;
+  after.decision = {.id = 2};
+  after.observation.outcomes.push_back({.decision_id = 1,
+                                        .verb = Verb::restore,
+                                        .pool = PoolKind::kv,
+                                        .status = Status::done,
+                                        .duration_us = 4'000,
+                                        .bytes_restored = 20 * kMiB,
+                                        .tokens_restored = 450});
+  const std::vector<Tick> ticks = {first, after};
+  const std::string sentence = explain_events(ticks, false)[0].sentence;
+  EXPECT_NE(sentence.find("asked kv to restore 20.0 MiB: brought back 20.0 MiB (450 tokens)"),
+            std::string::npos)
+      << sentence;
+  EXPECT_NE(
+      sentence.find("more of the 30.0 MiB on disk (10.0 MiB of them out of running contexts)"),
+      std::string::npos)
+      << sentence;
+  EXPECT_NE(explain_turn(ticks, 0, nullptr).find("30.0 MiB on disk"), std::string::npos);
+}
+
 TEST(Explain, UnknownAndNegativeHeadroomAreSaid) {
   Tick tick;
   EXPECT_NE(explain_reason(tick).find("headroom is unknown"), std::string::npos);
