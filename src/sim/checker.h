@@ -30,16 +30,19 @@ class Checker {
   virtual void finish(std::vector<Violation>& out) = 0;
 };
 
-/// Limits, floors and promises: no OOM kill that the scenario does not allow, no context lost
-/// where none may be, none below keep and tail and the floor, no second trim while one is in
-/// flight, no more trimmed than asked, nothing done where it is not our pressure.
+/// Limits, floors and promises: no OOM kill that the scenario does not allow, no context lost that
+/// a file could have kept, none trimmed below keep and tail and the floor, no second step of a kind
+/// while one is in flight, no more trimmed than asked, no restore under pressure, nothing done
+/// where it is not our pressure.
 std::unique_ptr<Checker> make_safety_checker(const Scenario& scenario);
 
-/// Once pressure has ended for `settle_s`, the level is calm and the whole cache may be used.
+/// Once pressure has ended for `settle_s`, the level is calm, the whole cache may be used, and what
+/// went to disk has come back where there is room.
 std::unique_ptr<Checker> make_liveness_checker(const Scenario& scenario);
 
 /// What the cache may hold turns, from growing to shrinking or back, at most twice within any
-/// minute; trimming counts as shrinking.
+/// minute; trimming counts as shrinking. Nor do spills and trims on one side and restores on the
+/// other take turns more often.
 std::unique_ptr<Checker> make_stability_checker();
 
 }  // namespace kvpsi

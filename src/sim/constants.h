@@ -63,6 +63,11 @@ struct MachineConstants {
   std::uint64_t safe_point_us = 20'000;  ///< most time for giving back at one safe point
   std::uint64_t prefill_batch = 128;     ///< tokens in one decode call of a prefill
   std::uint64_t min_prune_tokens = 64;   ///< fewer are never trimmed
+  double idle_s = 1;  ///< a conversation at rest for so long counts as idle and may be spilled
+  /// Two blocks of 8 MiB between engine and disk: more does not arrive from one safe point to the
+  /// next.
+  double staging_bytes = 16.0 * static_cast<double>(kMiB);
+  double refused_s = 10;  ///< a disk that failed is not written to for so long
 
   /// A trigger without privileges: this much stall in a window of 2 s, looked at when the kernel
   /// updates its averages (PSI_FREQ), at a phase of its own for each group.

@@ -19,6 +19,7 @@ EngineModel::EngineModel(const EngineSpec& spec, const std::vector<SequenceSpec>
 }
 
 void EngineModel::advance(double t_s, double dt_s, double speed, SafePointListener& listener) {
+  now_s_ = t_s;
   receive(t_s);
   double time_s = dt_s * speed;
   while (time_s > 0) {
@@ -30,6 +31,9 @@ void EngineModel::advance(double t_s, double dt_s, double speed, SafePointListen
       }
       listener.at_safe_point();  // requests that wait for a decode are served before it runs
     }
+    const double waited_s = std::min(time_s / speed, delay_s_);
+    delay_s_ -= waited_s;
+    time_s -= waited_s * speed;
     const double used_s = std::min(time_s, left_s_);
     time_s -= used_s;
     left_s_ -= used_s;
@@ -57,10 +61,11 @@ void EngineModel::receive(double t_s) {
 /// budget. Alone it starts when the prompt fits: waiting would not make more room.
 void EngineModel::admit(Sequence& sequence) {
   const std::uint64_t turn = sequence.spec.prompt_tokens + sequence.spec.answer_tokens;
-  if (live_tokens_ + turn > cells()) drop(sequence);
-  if (live_tokens_ + turn > cells()) return;
+  if (cells_live() + turn > cells()) drop(sequence);
+  if (cells_live() + turn > cells()) return;
   const std::uint64_t promised = promised_tokens();
-  const std::uint64_t wanted = promised == 0 ? sequence.spec.prompt_tokens : promised + turn;
+  const std::uint64_t wanted =
+      sequence.paged + (promised == 0 ? sequence.spec.prompt_tokens : promised + turn);
   sequence.held_tokens = live_bytes() + wanted * spec_.bytes_per_token > budget_bytes_ ? wanted : 0;
   if (sequence.held_tokens > 0) return;
   sequence.phase = Phase::prefill;
@@ -97,14 +102,15 @@ bool EngineModel::begin_decode(double t_s) {
     const std::uint64_t left = minus(budget_bytes_, live_bytes()) / spec_.bytes_per_token;
     sequence.held_tokens = wanted > left ? wanted : 0;
     if (sequence.held_tokens > 0) continue;
-    if (live_tokens_ + wanted + sequences_.size() >
+    if (cells_live() + wanted + sequences_.size() >
         cells()) {  // as a server that answers "the context is full"
       end_turn(sequence, t_s);
       drop(sequence);
       continue;
     }
+    fault_in(sequence);
     prefilling_ = i;
-    batch_tokens_ = wanted;
+    batch_tokens_ = std::min(kMachine.prefill_batch, sequence.to_prefill);
   }
   if (batch_tokens_ == 0 && !decodes) return is_busy_ = false;
   walk_s_ = static_cast<double>(batch_tokens_) / spec_.prefill_tokens_per_s +
@@ -116,7 +122,7 @@ bool EngineModel::begin_decode(double t_s) {
 void EngineModel::end_decode(double t_s) {
   for (Sequence& sequence : sequences_) {
     if (sequence.phase != Phase::decode) continue;
-    if (live_tokens_ >= cells()) {  // the context is full: the answer ends here
+    if (cells_live() >= cells()) {  // the context is full: the answer ends here
       end_turn(sequence, t_s);
       continue;
     }
@@ -144,14 +150,16 @@ void EngineModel::end_turn(Sequence& sequence, double t_s) {
   ++turns_ended_;
   sequence.phase = Phase::idle;
   sequence.held_tokens = 0;
+  sequence.used_s = t_s;
   sequence.due_s = t_s + sequence.spec.pause_s;
   if (sequence.spec.forgets) drop(sequence);
 }
 
 void EngineModel::drop(Sequence& sequence) {
   live_tokens_ -= sequence.live;
-  sequence.live = 0;
-  sequence.lost = 0;
+  paged_tokens_ -= sequence.paged;
+  trimmed_tokens_ -= sequence.trimmed;
+  sequence.live = sequence.paged = sequence.trimmed = sequence.lost = 0;
 }
 
 void EngineModel::fill(Sequence& sequence, std::uint64_t tokens) {
@@ -170,39 +178,6 @@ std::uint64_t EngineModel::waiting_bytes() const {
   return least * spec_.bytes_per_token;
 }
 
-std::uint64_t EngineModel::droppable(const Sequence& sequence) const {
-  if (spec_.trim == TrimRule::off) return 0;
-  const std::uint64_t tokens = minus(sequence.live, spec_.keep_tokens + spec_.tail_tokens);
-  return tokens >= kMachine.min_prune_tokens ? tokens : 0;
-}
-
-std::uint64_t EngineModel::trimmable_tokens() const {
-  std::uint64_t tokens = 0;
-  for (const Sequence& sequence : sequences_) tokens += droppable(sequence);
-  const std::uint64_t floor =
-      (spec_.kv_min_bytes + spec_.bytes_per_token - 1) / spec_.bytes_per_token;
-  return std::min(tokens, minus(live_tokens_, floor));
-}
-
-std::uint64_t EngineModel::trim(std::uint64_t tokens) {
-  const std::uint64_t wanted = std::min(tokens, trimmable_tokens());
-  std::uint64_t left = wanted;
-  while (left > 0) {
-    Sequence* longest = nullptr;
-    for (Sequence& sequence : sequences_) {
-      if (longest == nullptr || droppable(sequence) > droppable(*longest)) longest = &sequence;
-    }
-    const std::uint64_t dropped = longest == nullptr ? 0 : std::min(left, droppable(*longest));
-    if (dropped == 0) break;
-    longest->live -= dropped;
-    longest->lost += dropped;
-    left -= dropped;
-  }
-  live_tokens_ -= wanted - left;
-  tokens_lost_ += wanted - left;
-  return wanted - left;
-}
-
 std::uint64_t EngineModel::release_kv(std::uint64_t most) {
   const std::uint64_t bytes = std::min(most, minus(kv_resident_bytes_, live_bytes()));
   kv_resident_bytes_ -= bytes;
@@ -218,7 +193,7 @@ std::uint64_t EngineModel::release_scratch() {
 std::uint64_t EngineModel::full_bytes() const {
   std::uint64_t tokens = 0;
   for (const Sequence& sequence : sequences_) {
-    tokens += sequence.live + sequence.lost;
+    tokens += sequence.live + sequence.paged + sequence.trimmed + sequence.lost;
     if (sequence.held_tokens > 0) tokens += sequence.to_prefill;
   }
   return std::min(tokens * spec_.bytes_per_token, context_bytes());
@@ -241,6 +216,7 @@ EngineMemory EngineModel::memory() const {
                           (spec_.is_repacked ? spec_.weights_bytes : 0);
   memory.cold_anon_bytes = kv_resident_bytes_ - hot_kv;
   memory.is_busy = is_busy_;
+  memory.is_waiting = delay_s_ > 0;
   memory.walk_s = walk_s_;
   return memory;
 }

@@ -27,13 +27,15 @@ Machine::Machine(const Scenario& scenario, std::uint64_t seed)
     : scenario_(vary_scenario(scenario, seed)),
       prng_(seed ^ 0x6d616368696e65ULL),
       now_us_(start_time(prng_)),
+      disk_(scenario_.disk),
       engine_(scenario_.engine, scenario_.workload),
       memory_(scenario_, prng_),
       pressure_(prng_, scenario_.machine.cpus, scenario_.machine.has_psi,
                 scenario_.group.limit_bytes.has_value()),
-      kv_pool_(engine_, now_us_),
+      kv_pool_(engine_, now_us_, &disk_),
       scratch_pool_(engine_, now_us_),
       pool_list_{&kv_pool_, &scratch_pool_} {
+  engine_.set_disk(&disk_);
   pressure_.start(now_us_, prng_);
   // The memory model shows numbers before the first step too.
   memory_.advance(0, 0, engine_.memory());
@@ -112,6 +114,15 @@ void Machine::run_event(const EventSpec& event) {
       kv_pool_.set_refusing(event.kind == EventKind::pools_refuse);
       scratch_pool_.set_refusing(event.kind == EventKind::pools_refuse);
       break;
+    case EventKind::disk_full:
+    case EventKind::disk_broken:
+    case EventKind::disk_works:
+      disk_.set_full(event.kind == EventKind::disk_full);
+      disk_.set_broken(event.kind == EventKind::disk_broken);
+      break;
+    case EventKind::disk_rate:
+      disk_.set_rate(static_cast<double>(event.bytes.value_or(1)));
+      break;
     case EventKind::give_back:
       requests_.give_back = true;
       woken_ = true;
@@ -154,6 +165,9 @@ void Machine::tell(const Stalls& stalls, std::uint64_t dt_us) {
   instant.budget_bytes = engine_.budget_bytes();
   instant.tokens_decoded = engine_.tokens_decoded();
   instant.tokens_lost = engine_.tokens_lost();
+  instant.kv_on_disk_bytes = engine_.on_disk_bytes();
+  instant.disk_takes = kv_pool_.disk_room_bytes() > 0;
+  instant.disk_gives = disk_.is_present() && !disk_.is_broken();
   instant.oom_kills = memory_.oom_kills();
   instant.engine_alive = !memory_.is_engine_killed();
   Wide room = Wide{instant.headroom_bytes} + instant.kv_resident_bytes - instant.kv_full_bytes -
@@ -168,7 +182,9 @@ void Machine::tell(const Stalls& stalls, std::uint64_t dt_us) {
   totals_.others_stall_us += instant.others_stall_us;
   totals_.tokens_decoded = instant.tokens_decoded;
   totals_.tokens_prefilled = engine_.tokens_prefilled();
+  totals_.tokens_trimmed = engine_.tokens_trimmed();
   totals_.tokens_lost = instant.tokens_lost;
+  totals_.tokens_faulted = engine_.tokens_faulted();
   totals_.turns_ended = engine_.turns_ended();
   totals_.bytes_released = kv_pool_.bytes_released() + scratch_pool_.bytes_released();
   totals_.oom_kills = instant.oom_kills;

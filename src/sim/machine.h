@@ -15,6 +15,7 @@
 #include "sim/memory_model.h"
 #include "sim/pressure_model.h"
 #include "sim/scenario.h"
+#include "sim/sim_disk.h"
 #include "sim/sim_pools.h"
 #include "sim/watcher.h"
 
@@ -28,8 +29,10 @@ struct Totals {
   std::uint64_t others_stall_us = 0;
   std::uint64_t tokens_decoded = 0;
   std::uint64_t tokens_prefilled = 0;
+  std::uint64_t tokens_trimmed = 0;
   std::uint64_t tokens_lost = 0;
-  std::uint64_t turns_ended = 0;  ///< answers that were completed
+  std::uint64_t tokens_faulted = 0;  ///< read back because their conversation woke up
+  std::uint64_t turns_ended = 0;     ///< answers that were completed
   std::uint64_t bytes_released = 0;
   std::uint64_t oom_kills = 0;
   bool engine_killed = false;
@@ -80,6 +83,7 @@ class Machine final : public PressureSource, public Clock, private SafePointList
   Prng prng_;
   std::uint64_t now_us_;
   std::uint64_t scenario_us_ = 0;
+  SimDisk disk_;
   EngineModel engine_;
   MemoryModel memory_;
   PressureModel pressure_;

@@ -212,7 +212,7 @@ Stalls MemoryModel::find_stalls() const {
   Stalls stalls;
   const double others_stall = miss_;  // they walk their files without computing much
   const bool is_early = short_for_s_ > 0 && !thrashes();  // what is out is not missed yet
-  if (!engine_.is_busy || is_early) {
+  if (!engine_.is_busy || engine_.is_waiting || is_early) {
     stalls.own = 0;
   } else if (thrashes()) {
     stalls.own = kMachine.reading_stall * (1 - walk_speed());

@@ -61,9 +61,21 @@ class Judge final : public Watcher, public EventSink {
 
 }  // namespace
 
+namespace {
+
+/// Rivals know of no spill file: what they trim is dropped.
+Scenario equip(Scenario scenario, LawKind law) {
+  if (law == LawKind::kvpsi) return scenario;
+  scenario.disk.is_present = false;
+  if (scenario.engine.trim != TrimRule::off) scenario.engine.trim = TrimRule::eager;
+  return scenario;
+}
+
+}  // namespace
+
 RunReport run_scenario(const Scenario& scenario, std::uint64_t seed, LawKind law, EventSink* sink,
                        Watcher* watcher) {
-  Machine machine(scenario, seed);
+  Machine machine(equip(scenario, law), seed);
   Judge judge(machine.scenario(), law, sink, watcher);
   machine.set_watcher(&judge);
   const GovernorOptions options{.policy = make_policy_config(scenario), .law = make_law(law)};

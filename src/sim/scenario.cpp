@@ -47,6 +47,14 @@ std::string_view name(EventKind kind) {
       return "pools_refuse";
     case EventKind::pools_obey:
       return "pools_obey";
+    case EventKind::disk_full:
+      return "disk_full";
+    case EventKind::disk_broken:
+      return "disk_broken";
+    case EventKind::disk_works:
+      return "disk_works";
+    case EventKind::disk_rate:
+      return "disk_rate";
     case EventKind::give_back:
       return "give_back";
     case EventKind::pause:
@@ -93,6 +101,7 @@ Scenario vary_scenario(const Scenario& scenario, std::uint64_t seed) {
     event.at_s *= time;
     event.seconds *= time;
   }
+  varied.disk.bytes_per_s *= factor();
   return varied;
 }
 

@@ -35,7 +35,16 @@ struct GroupSpec {
   std::uint64_t cold_file_bytes = 0;         ///< page cache in it that nobody needs
 };
 
-/// May context be dropped for good?
+/// Where rows of the cache can be spilled to.
+struct DiskSpec {
+  bool is_present = true;
+  double bytes_per_s = 500e6;  ///< writing and reading
+  double latency_s = 0.0005;
+  std::uint64_t capacity_bytes = std::uint64_t{1} << 40;
+};
+
+/// May context be taken out? Reversibly (last_resort: only where a file takes the rows), or for
+/// good where there is none (eager).
 enum class TrimRule : std::uint8_t { off, last_resort, eager };
 
 struct EngineSpec {
@@ -104,6 +113,10 @@ enum class EventKind : std::uint8_t {
   suspend,        ///< the machine sleeps: the schedule leaps `seconds` ahead, our clock does not
   pools_refuse,   ///< release and trim give nothing back from now on
   pools_obey,     ///< the end of that
+  disk_full,      ///< nothing more fits on the disk
+  disk_broken,    ///< reads and writes fail; what is read meanwhile is lost
+  disk_works,     ///< the end of both
+  disk_rate,      ///< the disk moves `bytes` a second from now on
   give_back,      ///< somebody asks us to give memory back now
   pause,          ///< somebody pauses governing
   resume,         ///< somebody resumes it
@@ -114,7 +127,7 @@ std::string_view name(EventKind kind);
 struct EventSpec {
   EventKind kind = EventKind::limit;
   double at_s = 0;
-  std::optional<std::uint64_t> bytes = {};  ///< limit only; empty: none
+  std::optional<std::uint64_t> bytes = {};  ///< limit (empty: none) and disk_rate only
   double seconds = 0;                       ///< clock_jump and suspend only
 };
 
@@ -133,6 +146,7 @@ struct Scenario {
   double duration_s = 0;
   MachineSpec machine;
   GroupSpec group;
+  DiskSpec disk;
   EngineSpec engine;
   std::vector<SequenceSpec> workload;
   std::vector<NeighbourSpec> neighbours;

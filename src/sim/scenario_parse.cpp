@@ -41,7 +41,8 @@ constexpr std::array kEventKinds{
     EventKind::limit,         EventKind::psi_vanishes, EventKind::psi_returns,
     EventKind::counter_reset, EventKind::clock_jump,   EventKind::suspend,
     EventKind::pools_refuse,  EventKind::pools_obey,   EventKind::give_back,
-    EventKind::pause,         EventKind::resume};
+    EventKind::pause,         EventKind::resume,       EventKind::disk_full,
+    EventKind::disk_broken,   EventKind::disk_works,   EventKind::disk_rate};
 
 void read_machine(const json& object, MachineSpec& machine, Complaint& complaint) {
   Fields fields(object, "machine", complaint);
@@ -71,6 +72,14 @@ void read_group(const json& object, GroupSpec& group, Complaint& complaint) {
   if (!fields.has("limit")) return;
   if (limit == 0) return fields.complain("limit", "must be more than 0; leave it out for none");
   group.limit_bytes = limit;
+}
+
+void read_disk(const json& object, DiskSpec& disk, Complaint& complaint) {
+  Fields fields(object, "disk", complaint);
+  fields.read_flag("present", disk.is_present);
+  fields.read_rate("per_s", disk.bytes_per_s);
+  fields.read_seconds("latency_s", disk.latency_s);
+  fields.read_bytes("capacity", disk.capacity_bytes);
 }
 
 void read_trim(Fields& fields, EngineSpec& engine) {
@@ -227,11 +236,15 @@ void read_event(const json& object, const std::string& path, Scenario& scenario,
   fields.need("at_s");
   fields.read_seconds("at_s", event.at_s);
   fields.read_seconds("seconds", event.seconds);
+  const bool sets_rate = event.kind == EventKind::disk_rate;
+  if (sets_rate) fields.need("bytes");
   if (fields.has("bytes")) {
     std::uint64_t bytes = 0;
     fields.read_bytes("bytes", bytes);
     event.bytes = bytes;
-    if (event.kind != EventKind::limit) fields.complain("bytes", "belongs to the kind limit");
+    if (event.kind != EventKind::limit && !sets_rate) {
+      fields.complain("bytes", "belongs to the kinds limit and disk_rate");
+    }
     if (bytes == 0) fields.complain("bytes", "must be more than 0; leave it out for no limit");
   }
   const bool leaps = event.kind == EventKind::clock_jump || event.kind == EventKind::suspend;
@@ -288,6 +301,7 @@ void read_scenario(const json& root, Scenario& scenario, Complaint& complaint) {
     read_machine(*object, scenario.machine, complaint);
   }
   if (const json* object = top.object("group")) read_group(*object, scenario.group, complaint);
+  if (const json* object = top.object("disk")) read_disk(*object, scenario.disk, complaint);
   if (const json* object = top.object("engine")) read_engine(*object, scenario.engine, complaint);
   read_list(top, "workload", complaint, [&](const json& object, const std::string& path) {
     read_sequence(object, path, scenario.engine, scenario.workload, complaint);

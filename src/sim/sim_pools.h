@@ -31,8 +31,10 @@ class SimPool : public MemoryPool {
 
  protected:
   virtual bool knows(Verb verb) const = 0;
-  /// Carries it out within budget_us; status, bytes, tokens and duration are filled in.
-  virtual void perform(const Action& action, std::uint64_t budget_us, Outcome& outcome) = 0;
+  /// Carries on with it within budget_us; `so_far` sums up earlier safe points. Status, bytes,
+  /// tokens and duration are filled in.
+  virtual void perform(const Action& action, const Outcome& so_far, std::uint64_t budget_us,
+                       Outcome& outcome) = 0;
 
   EngineModel& engine_;
   const std::uint64_t& now_us_;
@@ -45,7 +47,8 @@ class SimPool : public MemoryPool {
     bool operator==(const Request&) const = default;
   };
   Outcome answer(const Action& action, Status status, std::int64_t error = 0) const;
-  Outcome run(const Action& action, std::uint64_t budget_us);
+  Outcome run(const Action& action, const Outcome& so_far, std::uint64_t budget_us);
+  bool is_overruled(const Request& request) const;
 
   const PoolKind kind_;
   FixedVector<Request, 8> requests_;
@@ -55,18 +58,30 @@ class SimPool : public MemoryPool {
 
 class KvSimPool final : public SimPool {
  public:
-  KvSimPool(EngineModel& engine, const std::uint64_t& now_us)
-      : SimPool(PoolKind::kv, engine, now_us) {}
+  /// Without a disk nothing is spilled, and what is trimmed is gone. The disk outlives the pool.
+  KvSimPool(EngineModel& engine, const std::uint64_t& now_us, SimDisk* disk = nullptr)
+      : SimPool(PoolKind::kv, engine, now_us), disk_(disk) {}
   PoolView view() override;
   void set_budget(std::optional<std::uint64_t> live_bytes_most) override;
+  /// What the disk takes, as far as the pool knows.
+  std::uint64_t disk_room_bytes() const;
 
  protected:
   bool knows(Verb verb) const override;
-  void perform(const Action& action, std::uint64_t budget_us, Outcome& outcome) override;
+  void perform(const Action& action, const Outcome& so_far, std::uint64_t budget_us,
+               Outcome& outcome) override;
 
  private:
   void release(std::uint64_t budget_us, Outcome& outcome);
-  void trim(const Action& action, std::uint64_t budget_us, Outcome& outcome);
+  void trim(std::uint64_t tokens, std::uint64_t budget_us, Outcome& outcome);
+  void spill(std::uint64_t tokens, std::uint64_t budget_us, Outcome& outcome);
+  void restore(std::uint64_t tokens, std::uint64_t budget_us, Outcome& outcome);
+  std::uint64_t write(std::uint64_t tokens, std::uint64_t budget_us, Outcome& outcome);
+  std::uint64_t move(std::uint64_t bytes, std::uint64_t budget_us, Outcome& outcome);
+  bool drops() const { return engine_.spec().trim == TrimRule::eager; }
+
+  SimDisk* const disk_;
+  std::uint64_t refused_until_us_ = 0;
 };
 
 class ScratchSimPool final : public SimPool {
@@ -77,7 +92,8 @@ class ScratchSimPool final : public SimPool {
 
  protected:
   bool knows(Verb verb) const override { return verb == Verb::release; }
-  void perform(const Action& action, std::uint64_t budget_us, Outcome& outcome) override;
+  void perform(const Action& action, const Outcome& so_far, std::uint64_t budget_us,
+               Outcome& outcome) override;
 };
 
 }  // namespace kvpsi

@@ -24,7 +24,10 @@ struct Instant {
   std::int64_t headroom_bytes = 0;     ///< true room left; negative = shortage
   std::uint64_t budget_bytes = 0;      ///< as set by the governor; UINT64_MAX = unbounded
   std::uint64_t tokens_decoded = 0;    ///< total
-  std::uint64_t tokens_lost = 0;       ///< total, trimmed
+  std::uint64_t tokens_lost = 0;       ///< total, gone for good
+  std::uint64_t kv_on_disk_bytes = 0;  ///< paged out or trimmed, may come back
+  bool disk_takes = false;             ///< rows could go to disk, as far as the pool knows
+  bool disk_gives = false;             ///< rows can be read back
   std::uint64_t oom_kills = 0;         ///< total, of anybody
   bool engine_alive = true;
   bool pressed = false;  ///< with kv_full_bytes in memory somebody's demand would not fit

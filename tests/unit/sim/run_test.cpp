@@ -86,9 +86,11 @@ std::vector<Violation> finish(Checker& checker) {
 TEST(SafetyChecker, FindsAKillAndLostContext) {
   Scenario scenario = load_shipped("step_trim_off");
   const auto checker = make_safety_checker(scenario);
-  checker->on_instant(Instant{});
+  Instant now{.disk_takes = true, .disk_gives = true};
+  checker->on_instant(now);
   EXPECT_TRUE(finish(*checker).empty());
-  checker->on_instant(Instant{.tokens_lost = 1, .oom_kills = 1});
+  now.tokens_lost = now.oom_kills = 1;
+  checker->on_instant(now);
   EXPECT_EQ(finish(*checker).size(), 2u);
 }
 
@@ -122,6 +124,69 @@ TEST(LivenessChecker, FindsABudgetThatNeverComesBack) {
   tick.decision.level = Level::elevated;
   checker->on_tick(tick);
   EXPECT_EQ(finish(*checker).size(), 2u);
+}
+
+TEST(SafetyChecker, LetsContextGoOnlyWhereNoFileTakesIt) {
+  Scenario scenario = load_shipped("disk_full");
+  ASSERT_EQ(scenario.engine.trim, TrimRule::eager);
+  Instant now{.tokens_lost = 5, .disk_gives = true};
+  const auto full = make_safety_checker(scenario);
+  full->on_instant(now);
+  now.tokens_lost = 9;
+  full->on_instant(now);
+  EXPECT_TRUE(finish(*full).empty());
+  scenario.engine.trim = TrimRule::last_resort;
+  const auto strict = make_safety_checker(scenario);
+  strict->on_instant(now);
+  EXPECT_EQ(finish(*strict).size(), 1u);
+}
+
+TEST(SafetyChecker, FindsARestoreUnderPressure) {
+  const auto checker = make_safety_checker(load_shipped("step_lossy"));
+  Tick tick;
+  tick.decision.reason = Reason::restore;
+  tick.decision.actions.push_back(Action{.verb = Verb::restore, .bytes = kMiB});
+  checker->on_tick(tick);
+  EXPECT_TRUE(finish(*checker).empty());
+  tick.observation.outcomes.push_back(Outcome{.verb = Verb::restore, .status = Status::done});
+  tick.signal.stall_us_new = 1;
+  checker->on_tick(tick);
+  EXPECT_EQ(finish(*checker).size(), 1u);
+}
+
+TEST(LivenessChecker, FindsRowsThatStayOnDiskWhereThereIsRoom) {
+  const Scenario scenario = load_shipped("step_lossy");
+  const auto checker = make_liveness_checker(scenario);
+  const double due_s = scenario.expect.relief_s.value() + scenario.expect.settle_s;
+  Instant now{.kv_context_bytes = 100,
+              .budget_bytes = 100,
+              .kv_on_disk_bytes = 5 * kMiB,
+              .disk_gives = true};
+  now.scenario_us = static_cast<std::uint64_t>((due_s + 1) * 1e6);
+  checker->on_instant(now);
+  Tick tick;
+  tick.signal.headroom_bytes = 5 * kMiB;
+  tick.observation.pools.push_back(PoolView{
+      .kind = PoolKind::kv, .spilled_bytes = 5 * kMiB, .cells_total = 100, .bytes_per_cell = kMiB});
+  checker->on_tick(tick);
+  EXPECT_TRUE(finish(*checker).empty()) << "no room";
+  tick.signal.headroom_bytes = 50 * kMiB;
+  checker->on_tick(tick);
+  EXPECT_EQ(finish(*checker).size(), 1u);
+}
+
+TEST(StabilityChecker, FindsRowsThatGoToAndFro) {
+  const auto checker = make_stability_checker();
+  Instant now;
+  for (const Verb verb : {Verb::spill, Verb::restore, Verb::trim, Verb::restore}) {
+    EXPECT_TRUE(finish(*checker).empty());
+    now.scenario_us += 10'000'000;
+    checker->on_instant(now);
+    Tick tick;
+    tick.decision.actions.push_back(Action{.verb = verb, .bytes = kMiB});
+    checker->on_tick(tick);
+  }
+  EXPECT_EQ(finish(*checker).size(), 1u);
 }
 
 TEST(StabilityChecker, FindsTheThirdTurnWithinAMinute) {
