@@ -53,6 +53,8 @@ struct GovernOptions {
   SpillStore* spill = nullptr;
   /// A sequence that no decode has touched for this long may be paged out.
   std::uint64_t spill_idle_us = 1'000'000;
+  /// Rows that go to the file or back at once, bytes; two buffers of it are kept while rows move.
+  std::uint64_t spill_block_bytes = std::uint64_t{3} << 20;
 };
 
 /// Whether pages of the real KV buffer come back. `what` is one clause for people.

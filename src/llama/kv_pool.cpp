@@ -52,8 +52,7 @@ KvPool::KvPool(EngineGate& gate, llama_context* context, std::vector<std::unique
   std::vector<KvPart*> all;
   for (const auto& part : parts_) all.push_back(part.get());
   auto spill = KvSpill::create(*options_.spill, std::move(all), memory_,
-                               name_context(parts_.front()->cache(), context),
-                               options_.spill_idle_us, counters);
+                               name_context(parts_.front()->cache(), context), options_, counters);
   if (spill) {
     spill_ = std::move(*spill);
   } else {

@@ -28,11 +28,18 @@ std::uint64_t time_left_us(std::uint64_t deadline_us) {
 
 Result<std::unique_ptr<KvSpill>> KvSpill::create(SpillStore& store, std::vector<KvPart*> parts,
                                                  llama_memory_t memory, std::uint64_t context,
-                                                 std::uint64_t idle_us, Counters& counters) {
-  auto worker = SpillWorker::start(store);
+                                                 const GovernOptions& options, Counters& counters) {
+  std::uint64_t block_bytes = options.spill_block_bytes;
+  for (const KvPart* const part : parts) {
+    block_bytes = std::max(block_bytes, part->bytes_per_cell());
+  }
+  if (block_bytes > SpillStore::kMaxBlockBytes) {
+    return fail(ErrorCode::unsupported, "a token's rows are too long for one block");
+  }
+  auto worker = SpillWorker::start(store, {.buffer_bytes = block_bytes});
   if (!worker) return std::unexpected(worker.error());
-  return std::unique_ptr<KvSpill>(
-      new KvSpill(store, std::move(parts), memory, context, idle_us, counters, std::move(*worker)));
+  return std::unique_ptr<KvSpill>(new KvSpill(store, std::move(parts), memory, context,
+                                              options.spill_idle_us, counters, std::move(*worker)));
 }
 
 KvSpill::KvSpill(SpillStore& store, std::vector<KvPart*> parts, llama_memory_t memory,

@@ -42,10 +42,10 @@ struct LostCells {
 class KvSpill {
  public:
   /// `context` names model and context in every block. The store must outlive this object.
-  /// Errors: those of SpillWorker::start.
+  /// Errors: those of SpillWorker::start; unsupported where the row of one cell is no block.
   static Result<std::unique_ptr<KvSpill>> create(SpillStore& store, std::vector<KvPart*> parts,
                                                  llama_memory_t memory, std::uint64_t context,
-                                                 std::uint64_t idle_us, Counters& counters);
+                                                 const GovernOptions& options, Counters& counters);
   ~KvSpill();
   KvSpill(const KvSpill&) = delete;
   KvSpill& operator=(const KvSpill&) = delete;

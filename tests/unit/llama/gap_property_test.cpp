@@ -18,14 +18,15 @@ using namespace testing;
 
 constexpr int kSteps = 50;
 
-GovernOptions options_of(SpillStore& store) {
+GovernOptions options_of(SpillStore& store, std::uint64_t seed) {
   return {.trim = TrimMode::last_resort,
           .keep = 4,
           .tail = 6,
           .min_prune = 3,
           .trim_at_rest = true,
           .spill = &store,
-          .spill_idle_us = 0};
+          .spill_idle_us = 0,
+          .spill_block_bytes = block_bytes_of(seed)};
 }
 
 struct Totals {
@@ -41,7 +42,7 @@ class Walk {
   Walk(const TinyKind& kind, SpillStore& store, std::uint64_t seed)
       : kind_(kind), prng_(seed), fills_up_(seed % 3 == 0), context_(tiny_context(kind, true)) {
     governed_ =
-        GovernedContext::attach(tiny_model(kind.window), context_.get(), options_of(store)).value();
+        GovernedContext::attach(tiny_model(kind.window), context_.get(), options_of(store, seed)).value();
     kv_ = pool_of(*governed_, PoolKind::kv);
     memory_ = llama_get_memory(context_.get());
     ledger_ = std::make_unique<Ledger>(context_.get(), kind.sequences);

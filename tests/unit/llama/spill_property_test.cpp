@@ -18,11 +18,11 @@ using namespace testing;
 constexpr int kSteps = 40;
 
 struct Twins {
-  Twins(const TinyKind& kind, SpillStore& store)
+  Twins(const TinyKind& kind, SpillStore& store, std::uint64_t block_bytes)
       : stock(tiny_context(kind, false)), context(tiny_context(kind, true)) {
     if (!stock || !context) return;
     auto made = GovernedContext::attach(tiny_model(kind.window), context.get(),
-                                        {.spill = &store, .spill_idle_us = 0});
+                                        {.spill = &store, .spill_idle_us = 0, .spill_block_bytes = block_bytes});
     if (made) governed = std::move(*made);
     if (governed) kv = pool_of(*governed, PoolKind::kv);
   }
@@ -70,7 +70,7 @@ struct Totals {
 };
 
 void run_schedule(const TinyKind& kind, SpillStore& store, std::uint64_t seed, Totals& totals) {
-  Twins twins(kind, store);
+  Twins twins(kind, store, block_bytes_of(seed));
   ASSERT_TRUE(twins.kv != nullptr);
   Schedule schedule(kind, twins.stock.get(), seed);
   Prng moments(seed ^ 0x5eed);

@@ -89,6 +89,11 @@ inline Result<std::unique_ptr<SpillFile>> open_spill_file(std::uint64_t budget =
   return SpillFile::open(options, io);
 }
 
+/// One, a dozen or all cells a block.
+inline std::uint64_t block_bytes_of(std::uint64_t seed) {
+  return seed % 4 == 0 ? 4096 : seed % 4 == 1 ? 20'000 : 3 << 20;
+}
+
 inline Action action_of(Verb verb, std::uint64_t bytes, std::uint64_t budget_us = 20'000) {
   return {
       .decision_id = 1, .verb = verb, .pool = PoolKind::kv, .bytes = bytes, .budget_us = budget_us};
