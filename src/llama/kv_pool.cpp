@@ -55,6 +55,7 @@ KvPool::KvPool(EngineGate& gate, llama_context* context, std::vector<std::unique
                                name_context(parts_.front()->cache(), context), options_, counters);
   if (spill) {
     spill_ = std::move(*spill);
+    has_store_ = true;
   } else {
     losses_.push_back("nothing can be spilled: " + describe(spill.error()));
   }
@@ -152,7 +153,7 @@ int KvPool::refusal(Verb verb) const {
     case Verb::restore:
       break;
   }
-  return spill_ ? 0 : ENOTSUP;
+  return has_store_ ? 0 : ENOTSUP;
 }
 
 Outcome KvPool::perform(const Action& action, Moment moment, const Outcome& so_far) {

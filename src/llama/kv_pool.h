@@ -116,6 +116,7 @@ class KvPool final : public GatedPool {
   const bool elastic_;
   Counters& counters_;
   std::unique_ptr<KvSpill> spill_;      ///< null without a spill store
+  bool has_store_ = false;              ///< from then on constant: read without the mutex
   bool copy_pending_ = false;           ///< a stream's cells look free but are still to be copied
   bool shifting_ = false;               ///< the graph that runs rotates keys
   bool pack_wanted_ = false;            ///< a trim left holes

@@ -21,8 +21,9 @@ struct Twins {
   Twins(const TinyKind& kind, SpillStore& store, std::uint64_t block_bytes)
       : stock(tiny_context(kind, false)), context(tiny_context(kind, true)) {
     if (!stock || !context) return;
-    auto made = GovernedContext::attach(tiny_model(kind.window), context.get(),
-                                        {.spill = &store, .spill_idle_us = 0, .spill_block_bytes = block_bytes});
+    auto made = GovernedContext::attach(
+        tiny_model(kind.window), context.get(),
+        {.spill = &store, .spill_idle_us = 0, .spill_block_bytes = block_bytes});
     if (made) governed = std::move(*made);
     if (governed) kv = pool_of(*governed, PoolKind::kv);
   }
