@@ -104,6 +104,18 @@ class Ledger {
     of(seq) = now;
   }
 
+  /// Takes what is there for what should be, and no row for known. Returns the tokens missing.
+  std::uint64_t accept() {
+    std::uint64_t missing = 0;
+    for (llama_seq_id seq = 0; seq < sequences_; ++seq) {
+      const std::size_t before = of(seq).size();
+      take_as_is(seq);
+      missing += before - of(seq).size();
+      for (auto& [pos, entry] : of(seq)) entry.row.clear();
+    }
+    return missing;
+  }
+
   bool shares(llama_seq_id seq) const {
     return std::ranges::any_of(cells(seq).seq_pos_get(seq),
                                [&](const auto& at) { return cells(seq).seq_count(at.second) > 1; });

@@ -260,6 +260,29 @@ TEST(SpillFaultTest, a_write_that_fails_leaves_everything_where_it_is) {
   EXPECT_GT(failed, most / 4);
 }
 
+/// Reads that fail at random: whatever is missing has been counted, and decoding goes on.
+TEST(SpillFaultTest, what_reads_do_not_give_back_is_counted) {
+  const std::uint64_t schedules = env_or("KVPSI_SCHEDULES", 60);
+  Totals totals;
+  for (std::uint64_t i = 0; i < schedules && !HasFailure(); ++i) {
+    Prng prng(i);
+    FaultyIo io;
+    io.rule = [&](FaultyIo::Call call, std::size_t) -> std::optional<long> {
+      if (call != FaultyIo::Call::read || prng.below(10) > 0) return std::nullopt;
+      return -EIO;
+    };
+    const auto store = open_spill_file(1 << 30, io);
+    ASSERT_TRUE(store) << describe(store.error());
+    Walk walk(i % 2 == 0 ? kTinyUnified : kTinyStreams, **store, i);
+    walk.allow_losses();
+    for (int step = 0; step < 50 && !HasFailure(); ++step) walk.step(totals);
+    if (!HasFailure()) walk.finish(totals);
+    ASSERT_FALSE(HasFailure()) << "seed " << i << walk.story();
+  }
+  EXPECT_GT(totals.reevaluated, schedules * 5);
+  EXPECT_GE(totals.lost, totals.losses);
+}
+
 TEST(SpillFaultTest, a_budget_is_kept_and_what_does_not_fit_stays) {
   MemorySpill store;
   store.turn({.budget_bytes = 40'000});

@@ -25,6 +25,7 @@ struct Totals {
   std::uint64_t trimmed = 0;
   std::uint64_t restored = 0;
   std::uint64_t lost = 0;
+  std::uint64_t reevaluated = 0;
   std::uint64_t refused = 0;  // decodes that found the cache full
   std::uint64_t losses = 0;   // clauses
 };
@@ -43,9 +44,9 @@ class Walk {
 
   void step(Totals& totals) {
     call(totals);
-    ASSERT_NO_FATAL_FAILURE(ledger_->check(!pending_)) << story_;
+    ASSERT_NO_FATAL_FAILURE(check()) << story_;
     govern();
-    ASSERT_NO_FATAL_FAILURE(ledger_->check(!pending_)) << story_;
+    ASSERT_NO_FATAL_FAILURE(check()) << story_;
     const auto losses = governed_->take_losses();
     totals.losses += losses.size();
     for (const std::string& loss : losses) story_ += "\n    (" + loss + ")";
@@ -54,17 +55,20 @@ class Walk {
   /// Every row comes back and is what it was, one sequence after the other so that all fit.
   void finish(Totals& totals) {
     while (pending_) step(totals);
-    ASSERT_NO_FATAL_FAILURE(compare_placement()) << story_;
+    if (!may_lose_) {
+      ASSERT_NO_FATAL_FAILURE(compare_placement()) << story_;
+    }
     for (llama_seq_id seq = 0; seq < count(); ++seq) {
       saved(context_.get(), seq);
-      ASSERT_NO_FATAL_FAILURE(ledger_->check(true)) << story_;
+      ASSERT_NO_FATAL_FAILURE(check()) << story_;
       ASSERT_TRUE(ledger_->trimmed(seq).empty() || cells_left(seq) == 0) << story_;
       llama_memory_seq_rm(memory_, seq, -1, -1);
       ledger_->of(seq).clear();
     }
     const ContextMemory memory = governed_->measure();
     EXPECT_EQ(memory.kv_trimmed_bytes + memory.kv_spilled_bytes, 0u) << story_;
-    EXPECT_EQ(memory.tokens_reevaluated, 0u) << story_;
+    EXPECT_TRUE(may_lose_ || memory.tokens_reevaluated == 0) << story_;
+    totals.reevaluated += memory.tokens_reevaluated;
     totals.trimmed += memory.tokens_trimmed;
     totals.restored += memory.tokens_restored;
     totals.lost += memory.tokens_lost;
@@ -72,7 +76,26 @@ class Walk {
 
   const std::string& story() const { return story_; }
 
+  /// The file may fail to give something back: what is evaluated anew has other rows, and what is
+  /// missing must have been counted.
+  void allow_losses() { may_lose_ = true; }
+
  private:
+  void accept_losses() {
+    const ContextMemory memory = governed_->measure();
+    if (may_lose_ && memory.tokens_reevaluated + memory.tokens_lost > reevaluated_ + lost_) {
+      ASSERT_LE(ledger_->accept(), memory.tokens_lost - lost_);
+      lost_ = memory.tokens_lost;
+      reevaluated_ = memory.tokens_reevaluated;
+    }
+  }
+
+  void check() {
+    ASSERT_NO_FATAL_FAILURE(accept_losses());
+    const bool awaits_repair = find_attached(context_.get())->kv()->spill()->has_lost();
+    ledger_->check(!pending_ && !awaits_repair);
+  }
+
   llama_seq_id count() const { return static_cast<llama_seq_id>(kind_.sequences); }
   llama_seq_id any() { return static_cast<llama_seq_id>(prng_.below(kind_.sequences)); }
   llama_pos upto(llama_pos most) {
@@ -110,7 +133,8 @@ class Walk {
     const std::int32_t result = llama_decode(context_.get(), batch);
     // Full is an answer; a position that does not follow the last one is the gap rule broken.
     const bool full = cells_left(seq) < static_cast<std::uint32_t>(tokens);
-    EXPECT_TRUE(result == 0 || (result == 1 && full) || (result == -1 && full)) << result << story_;
+    EXPECT_TRUE(result == 0 || (result == 1 && full) || (result == -1 && (full || may_lose_)))
+        << result << story_;
     totals.refused += result != 0 ? 1 : 0;
     const llama_pos first = ledger_->next(seq);
     for (std::int32_t i = 0; result == 0 && i < tokens; ++i) {
@@ -147,6 +171,10 @@ class Walk {
     const bool whole = !kind_.unified || prng_.below(2) == 0;
     const llama_pos p1 = whole ? -1 : upto(ledger_->next(from)) + 1;
     tell("seq_cp", from, to, p1);
+    if (may_lose_) {  // what is lost of a sequence is lost before it is copied
+      saved(context_.get(), from);
+      ASSERT_NO_FATAL_FAILURE(accept_losses());
+    }
     llama_memory_seq_rm(memory_, to, -1, -1);
     llama_memory_seq_cp(memory_, from, to, -1, p1);
     pending_ = pending_ || !kind_.unified;
@@ -197,6 +225,7 @@ class Walk {
     const llama_seq_id to = any();
     tell("state", from, to);
     const std::string state = saved(context_.get(), from);
+    ASSERT_NO_FATAL_FAILURE(accept_losses());
     Entries copied = ledger_->of(from);
     const Entries missing = ledger_->trimmed(from);
     std::erase_if(copied, [&](const auto& entry) { return missing.contains(entry.first); });
@@ -287,6 +316,9 @@ class Walk {
   std::unique_ptr<Ledger> ledger_;
   bool pending_ = false;
   std::size_t waiting_ = 0;  // requests left
+  bool may_lose_ = false;
+  std::uint64_t lost_ = 0;  // as last looked at
+  std::uint64_t reevaluated_ = 0;
   std::string story_;
 };
 
