@@ -122,6 +122,8 @@ if(TARGET kvpsi)
                      --llama $<BOOL:${KVPSI_LLAMA}> "${file}")
     set_tests_properties(cli.${stem} PROPERTIES LABELS cli TIMEOUT 300 SKIP_RETURN_CODE 77)
   endforeach()
+  # Governed runs see each other: those of other tests would be counted too.
+  set_tests_properties(cli.status PROPERTIES RUN_SERIAL TRUE)
 endif()
 
 # The rules of the house, their own test, and the checkers of shell and layout.
