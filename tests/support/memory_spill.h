@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -31,6 +32,19 @@ class MemorySpill final : public SpillStore {
   void turn(const Knobs& knobs) {
     const std::lock_guard lock(mutex_);
     knobs_ = knobs;
+  }
+
+  /// Writes and reads wait from now on, until let_go(): a disk that is as slow as it gets.
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    is_held_ = true;
+  }
+  void let_go() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_held_ = false;
+    }
+    let_go_.notify_all();
   }
 
   Result<SpillBlock> write(const SpillIdentity& identity, std::span<std::byte> buffer,
@@ -116,14 +130,17 @@ class MemorySpill final : public SpillStore {
   void delay() {
     std::uint64_t slow_us = 0;
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       slow_us = knobs_.slow_us;
       ++calls_;
+      let_go_.wait(lock, [this] { return !is_held_; });
     }
     if (slow_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(slow_us));
   }
 
   mutable std::mutex mutex_;
+  std::condition_variable let_go_;
+  bool is_held_ = false;
   Knobs knobs_;
   SpillUse use_;
   std::uint64_t next_ = 0;
