@@ -19,6 +19,7 @@ constexpr int kSteps = 50;
 class GapPropertyTest : public ::testing::TestWithParam<TinyKind> {};
 
 TEST_P(GapPropertyTest, cache_and_file_hold_what_the_ledger_says) {
+  KVPSI_LONG_WALK();
   const auto store = open_spill_file();
   ASSERT_TRUE(store) << describe(store.error());
   const std::uint64_t seed = env_or("KVPSI_SEED", 20250401);

@@ -16,6 +16,7 @@ using test::FaultyIo;
 
 /// Full, broken or short at any one write: nothing is missing that the ledger knows.
 TEST(SpillFaultWalkTest, a_write_that_fails_leaves_everything_where_it_is) {
+  KVPSI_LONG_WALK();
   const std::uint64_t most = env_or("KVPSI_SCHEDULES", 60);
   std::uint64_t failed = 0;
   for (std::uint64_t nth = 0; nth < most && !HasFailure(); ++nth) {
@@ -40,6 +41,7 @@ TEST(SpillFaultWalkTest, a_write_that_fails_leaves_everything_where_it_is) {
 
 /// Reads that fail at random: whatever is missing has been counted, and decoding goes on.
 TEST(SpillFaultWalkTest, what_reads_do_not_give_back_is_counted) {
+  KVPSI_LONG_WALK();
   const std::uint64_t schedules = env_or("KVPSI_SCHEDULES", 60);
   Totals totals;
   for (std::uint64_t i = 0; i < schedules && !HasFailure(); ++i) {

@@ -108,6 +108,7 @@ class SpillPropertyTest : public ::testing::TestWithParam<TinyKind> {};
 
 TEST_P(SpillPropertyTest, answers_are_bit_equal_to_those_of_a_stock_context) {
   ASSERT_TRUE(tiny_model(GetParam().window) != nullptr);
+  KVPSI_LONG_WALK();
   const auto store = open_spill_file();
   ASSERT_TRUE(store) << describe(store.error());
   const std::uint64_t seed = env_or("KVPSI_SEED", 20250301);

@@ -17,6 +17,13 @@
 #include "model_fixture.h"
 #include "support/tiny_model.h"
 
+// Thousands of decodes take minutes under ThreadSanitizer; the shorter tests show it both threads.
+#ifdef __SANITIZE_THREAD__
+#define KVPSI_LONG_WALK() GTEST_SKIP() << "too long under ThreadSanitizer"
+#else
+#define KVPSI_LONG_WALK() static_cast<void>(0)
+#endif
+
 namespace kvpsi::testing {
 
 /// One kind of cache. A window makes it a pair of caches, one of which reuses its cells.
