@@ -49,5 +49,12 @@ function(kvpsi_add_llama)
   set(CMAKE_MESSAGE_LOG_LEVEL WARNING)
   add_subdirectory("${KVPSI_LLAMA_SOURCE_DIR}" "${CMAKE_BINARY_DIR}/llama.cpp"
                    EXCLUDE_FROM_ALL SYSTEM)
+  # AMX repacks weights into anonymous memory, which nobody can drop and read again; and g++ 12
+  # takes ldtilecfg for a reader of 8 bytes only, so that the tile configuration is garbage.
+  include(CheckCXXCompilerFlag)
+  check_cxx_compiler_flag(-mno-amx-tile KVPSI_KNOWS_AMX)
+  if(KVPSI_KNOWS_AMX)
+    target_compile_options(ggml-cpu PRIVATE -mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+  endif()
 endfunction()
 kvpsi_add_llama()
