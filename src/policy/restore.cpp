@@ -4,7 +4,6 @@
 #include "policy/restore.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/prng.h"
 #include "policy/effort.h"
@@ -66,10 +65,26 @@ std::uint64_t idle_room(const PolicyState& state, const Situation& s, const Pool
   return std::min(minus(kv.spilled_bytes, kv.trimmed_bytes), minus(room, kv.waiting_bytes));
 }
 
+/// The one before it has ended well, or was cut short: it goes on at once.
+bool is_under_way(const PolicyState& state, const PoolView& kv, const PolicyConfig& config) {
+  const bool is_wary = kv.live_bytes < state.bad_bytes &&
+                       kv.live_bytes >= share_of(state.bad_bytes, config.bad_share);
+  return state.restore.again || (state.restore.done && !is_wary);
+}
+
 /// Less is not worth a read, unless it is the rest.
-bool is_worth(std::uint64_t bytes, const PoolView& kv, const PolicyConfig& config) {
-  return bytes > 0 &&
-         bytes >= std::min(kv.spilled_bytes, std::max(kv.granule_bytes, config.release_min_bytes));
+std::uint64_t least_bytes(const PoolView& kv, const PolicyConfig& config) {
+  return std::min(kv.spilled_bytes, std::max(kv.granule_bytes, config.release_min_bytes));
+}
+
+/// The first after a step wants room for a whole one, for a while: into the last MiB beside a
+/// neighbour rows would be taken out again, and all the rest would wait for that.
+std::uint64_t least_first_bytes(const PolicyState& state, const PoolView& kv, std::uint64_t now_us,
+                                const PolicyConfig& config) {
+  const std::uint64_t last_us = std::max(state.step_asked_us, state.slid_us);
+  if (!is_within(now_us, last_us, config.grow_again_us)) return least_bytes(kv, config);
+  return std::max(least_bytes(kv, config),
+                  std::min(kv.spilled_bytes, size_growth(state, kv.live_bytes, kv, config)));
 }
 
 }  // namespace
@@ -84,12 +99,13 @@ std::uint64_t find_returning_bytes(const PolicyState& state, const Signal& signa
   }
   if (!is_calm_enough(state, signal, now_us, config)) return 0;
   const std::uint64_t room = trimmed_room(state, signal, kv, config);
-  return is_worth(room, kv, config) ? room : 0;
+  return room > 0 && room >= least_bytes(kv, config) ? room : 0;
 }
 
 bool choose_restore(PolicyState& state, const Situation& s, Decision& decision) {
   const PoolView* kv = s.kv();
-  const bool again = std::exchange(state.restore.again, false);
+  const bool goes_on = kv != nullptr && is_under_way(state, *kv, s.config);
+  state.restore.again = false;
   if (kv == nullptr || kv->spilled_bytes == 0 || s.change.pressed) return false;
   if (!is_usable(state.restore, s.now_us()) ||
       !is_calm_enough(state, s.signal, s.now_us(), s.config)) {
@@ -99,18 +115,18 @@ bool choose_restore(PolicyState& state, const Situation& s, Decision& decision) 
     decision.reason = Reason::in_flight;
     return false;
   }
-  const bool is_wary = kv->live_bytes < state.bad_bytes &&
-                       kv->live_bytes >= share_of(state.bad_bytes, s.config.bad_share);
-  const bool goes_on = again || (state.restore.done && !is_wary);
   if (!goes_on && is_within(s.now_us(), state.restore.asked_us, s.config.grow_period_us)) {
     return false;
   }
   std::uint64_t room = trimmed_room(state, s.signal, *kv, s.config);
   // Behind the spans: while they wait for memory, idle rows do not take it.
-  if (!is_worth(std::min(kv->trimmed_bytes, free_cell_bytes(*kv)), *kv, s.config)) {
+  const std::uint64_t spans = std::min(kv->trimmed_bytes, free_cell_bytes(*kv));
+  if (spans == 0 || spans < least_bytes(*kv, s.config)) {
     room = idle_room(state, s, *kv, decision);
   }
-  if (!is_worth(room, *kv, s.config)) return false;
+  const std::uint64_t least =
+      goes_on ? least_bytes(*kv, s.config) : least_first_bytes(state, *kv, s.now_us(), s.config);
+  if (room == 0 || room < least) return false;
   const std::uint64_t bytes = std::min({room, size_growth(state, kv->live_bytes, *kv, s.config),
                                         find_most_bytes(state.restore, s.config)});
   ask(s.config, Verb::restore, PoolKind::kv, bytes, decision);

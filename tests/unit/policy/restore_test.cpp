@@ -166,6 +166,27 @@ TEST(Restore, UndoneItWaitsAMinute) {
   EXPECT_LE(drive.now_us - undone_us, 75'000'000u);
 }
 
+TEST(Restore, TheFirstAfterAStepWantsRoomForAWholeOne) {
+  Driver drive = with_disk(0, 0);
+  drive.world.kv.spillable_bytes = 80 * kMiB;
+  drive.world.usage_bytes += 500 * kMiB;  // somebody comes
+  drive.world.own_some = drive.world.own_full = 0.5;
+  drive.world.limit_hits = 200;
+  while (drive.asked(Verb::spill) == 0 && drive.log.size() < 100) drive.tick();
+  ASSERT_GT(drive.asked(Verb::spill), 0u);
+  drive.answer();
+  const std::uint64_t stepped_us = drive.now_us;
+  drive.world.own_some = drive.world.own_full = 0;
+  drive.world.limit_hits = 0;
+  drive.world.usage_bytes = 930 * kMiB;  // 10 MiB up to the upper reserve, a step has 32
+  ASSERT_GT(drive.world.kv.spilled_bytes, 32 * kMiB);
+  drive.run(40);
+  EXPECT_EQ(drive.count(Verb::restore), 0u) << "beside the neighbour it would not last";
+  while (drive.count(Verb::restore) == 0 && drive.log.size() < 2000) drive.tick();
+  EXPECT_GE(drive.now_us - stepped_us, 60'000'000u) << "who stays that long has to be lived with";
+  EXPECT_LE(drive.now_us - stepped_us, 75'000'000u);
+}
+
 TEST(Restore, TheSizeThatHurtIsApproachedCarefully) {
   Driver drive = with_disk(100 * kMiB, 100 * kMiB);
   drive.tick();
