@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Admission: whether new work may start now, rung 4 of the ladder. A pure answer to the last turn,
+// remembered by nobody: what ends the pressure ends the refusal in the same turn. Must not touch
+// work that runs. Next hop: serve/refusal says it to the client.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "model/tick.h"
+
+namespace kvpsi {
+
+/// Why new work is refused.
+enum class Refusal : std::uint8_t {
+  none,
+  critical,  ///< level critical: not even one request alone
+  high,      ///< level high, and others run: these are to end first
+  budget,    ///< the live KV has reached the budget, and others run
+};
+
+constexpr std::string_view name(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::none:
+      return "none";
+    case Refusal::critical:
+      return "critical";
+    case Refusal::high:
+      return "high";
+    case Refusal::budget:
+      return "budget";
+  }
+  return "unknown";
+}
+
+/// What the server knows of its work at this moment.
+struct Workload {
+  std::uint64_t now_us = 0;   ///< on the clock of the ticks
+  unsigned running = 0;       ///< admitted requests that have not ended
+  std::uint64_t request = 0;  ///< number of this one: spreads the retries
+};
+
+struct Admission {
+  Refusal refusal = Refusal::none;
+  unsigned retry_after_s = 0;  ///< 0 where it is admitted
+
+  bool admits() const { return refusal == Refusal::none; }
+};
+
+/// A turn older than this says nothing: a governor that has stopped must not refuse for ever. One
+/// that only waits for its pages on a machine that thrashes takes a few seconds.
+inline constexpr std::uint64_t kTurnStaleUs = 30'000'000;
+
+/// Whether a request may start after the turn `tick`. A request that would be alone is refused at
+/// critical only, so that every server answers somebody. While paused or dry everybody is admitted.
+/// Retries come after 2 to 4 s, at critical after 5 to 10, so that they do not come together.
+Admission admit(const Tick& tick, const Workload& work);
+
+}  // namespace kvpsi
