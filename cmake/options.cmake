@@ -21,6 +21,8 @@ set(KVPSI_CACHE "${kvpsi_cache_default}" CACHE PATH "Where scripts/fetch.sh keep
 set(KVPSI_LLAMA_SOURCE_DIR "${KVPSI_CACHE}/llama.cpp-0.3.36" CACHE PATH "The llama.cpp tree to use")
 set(KVPSI_TEST_MODEL "${KVPSI_CACHE}/models/SmolLM2-135M-Instruct.Q4_1.gguf" CACHE FILEPATH
     "The model the tests load")
+set(KVPSI_GEMMA_MODEL "${KVPSI_CACHE}/models/gemma-3-270m-q4_k_m.gguf" CACHE FILEPATH
+    "A sliding-window model; where it is absent, its tests are skipped")
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)

@@ -31,6 +31,7 @@ target_include_directories(kvpsi_test_common SYSTEM INTERFACE "${KVPSI_RAPIDCHEC
 target_compile_definitions(kvpsi_test_common INTERFACE
     "KVPSI_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\""
     "KVPSI_TEST_MODEL=\"${KVPSI_TEST_MODEL}\""
+    "KVPSI_GEMMA_MODEL=\"${KVPSI_GEMMA_MODEL}\""
     "KVPSI_BINARY=\"${KVPSI_PROGRAM}\"")
 if(support_files)
   add_library(kvpsi_test_support STATIC ${support_files})
@@ -119,6 +120,7 @@ if(TARGET kvpsi)
     add_test(NAME cli.${stem}
              COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tests/cli/run_cases.py"
                      --program "${KVPSI_PROGRAM}" --model "${KVPSI_TEST_MODEL}"
+                     --gemma "${KVPSI_GEMMA_MODEL}"
                      --llama $<BOOL:${KVPSI_LLAMA}> "${file}")
     set_tests_properties(cli.${stem} PROPERTIES LABELS cli TIMEOUT 300 SKIP_RETURN_CODE 77)
   endforeach()

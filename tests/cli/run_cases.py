@@ -5,7 +5,7 @@
 A file is a list of cases separated by blank lines; lines that start with # are comments:
 
     NAME     an unknown flag is refused in one line
-    REQUIRES model llama            (llama model root cgroup-write psi gnuplot; else skipped)
+    REQUIRES model llama            (see find_missing for the words; a case is skipped without them)
     RUN      $KVPSI run --nope      (bash; several RUN lines are one script)
     EXPECT   --nope                 (substring of stdout+stderr, repeatable)
     EXPECT   /line [0-9]+/          (regular expression, multi-line mode)
@@ -13,7 +13,7 @@ A file is a list of cases separated by blank lines; lines that start with # are 
     EXIT     2                      (default 0)
     TIMEOUT  10                     (seconds, default 30)
 
-Each case runs in a fresh temporary directory with $KVPSI, $MODEL and $SOURCE_DIR set.
+Each case runs in a fresh temporary directory with $KVPSI, $MODEL, $GEMMA and $SOURCE_DIR set.
 Exit code: 0 all held, 1 one did not, 77 every case was skipped, 2 the file is malformed.
 """
 import argparse
@@ -76,11 +76,21 @@ def can_create_group():
     return False
 
 
+def find_gemma_archives(options):
+    """The downloads that the second model was joined from."""
+    cache = pathlib.Path(options.gemma).resolve().parents[1]
+    return list(cache.glob("downloads/gemma3_270m_*.whl"))
+
+
 def find_missing(requirement, options):
     """Why a requirement does not hold here, or None."""
     checks = {
         "llama": (lambda: options.llama == "1", "built without llama.cpp"),
         "model": (lambda: os.path.exists(options.model), f"no model at {options.model}"),
+        "gemma": (lambda: os.path.exists(options.gemma),
+                  f"no model at {options.gemma}: run make model-gemma"),
+        "gemma-archives": (lambda: len(find_gemma_archives(options)) == 4,
+                           "the four archives of the second model are not in downloads/"),
         "gnuplot": (lambda: shutil.which("gnuplot"), "gnuplot is not installed"),
         "root": (lambda: os.geteuid() == 0, "not root"),
         "cgroup-write": (can_create_group, "control groups cannot be created here"),
@@ -102,7 +112,8 @@ def matches(pattern, text):
 def run_script(script, seconds, directory, options):
     """Returns (exit code or None on timeout, output). The whole process group ends with it."""
     source_dir = str(pathlib.Path(__file__).resolve().parents[2])
-    env = dict(os.environ, KVPSI=options.program, MODEL=options.model, SOURCE_DIR=source_dir)
+    env = dict(os.environ, KVPSI=options.program, MODEL=options.model, GEMMA=options.gemma,
+               SOURCE_DIR=source_dir)
     with subprocess.Popen(["bash", "-c", script], cwd=directory, env=env, text=True,
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, start_new_session=True) as process:
@@ -135,6 +146,7 @@ def main():
     parser = argparse.ArgumentParser(description="Run text cases of the kvpsi command line.")
     parser.add_argument("--program", required=True)
     parser.add_argument("--model", default="")
+    parser.add_argument("--gemma", default="")
     parser.add_argument("--llama", choices=["0", "1"], default="1")
     parser.add_argument("file", type=pathlib.Path)
     options = parser.parse_args()
