@@ -127,6 +127,7 @@ Result<llama_context_params> make_context_params(const EngineOptions& options,
   params.type_k = *type_k;
   params.type_v = *type_v;
   params.kv_unified = options.kv_unified;
+  params.swa_full = false;  // layers with a window keep rows of the window, not of all tokens
   params.no_perf = true;
   switch (options.flash_attention) {
     case FlashAttention::automatic:
