@@ -175,7 +175,7 @@ void RunSession::print_banner() {
   }
   for (const std::string& clause : record_.ungoverned) screen_.say("not governed: " + clause);
   if (options_.may_spill()) screen_.say("spill: " + spill_.what);
-  if (options_.is_acting() && options_.trim == TrimMode::eager) {
+  if (options_.is_acting() && options_.trim == TrimMode::eager && governed_->can_trim()) {
     screen_.say(fmt::format(
         "trimming is eager: context between the first {} and the last {} tokens "
         "leaves when memory or room is short{}",

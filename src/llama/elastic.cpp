@@ -43,6 +43,7 @@ Result<std::unique_ptr<GovernedContext>> GovernedContext::attach(llama_model* mo
 std::span<MemoryPool* const> GovernedContext::pools() { return state_->pools(); }
 std::span<const std::string> GovernedContext::ungoverned() const { return state_->ungoverned(); }
 SelfCheck GovernedContext::self_check() { return state_->self_check(); }
+bool GovernedContext::can_trim() const { return state_->can_trim(); }
 WeightBytes GovernedContext::weights() const { return state_->weights(); }
 ContextMemory GovernedContext::measure() { return state_->measure(); }
 void GovernedContext::pin(std::int32_t sequence, bool pinned) { state_->pin(sequence, pinned); }

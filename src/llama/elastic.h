@@ -135,6 +135,9 @@ class GovernedContext {
   /// What cannot be governed here and why, one clause each; empty when everything can.
   std::span<const std::string> ungoverned() const;
 
+  /// Tokens may leave the running context: the options say so, and the kind of cache allows it.
+  bool can_trim() const;
+
   /// Writes to pages of free cells, releases them and measures. Touches no live cell. Inference
   /// thread, or any while no decode runs. With elastic off or release=false: ok is false and `what`
   /// says so.

@@ -55,6 +55,7 @@ class GovernedState {
   llama_memory_t memory() const { return memory_; }
 
   // See GovernedContext.
+  bool can_trim() const { return kv_ && kv_->can_trim(); }
   SelfCheck self_check();
   WeightBytes weights() const { return weights_; }
   ContextMemory measure();

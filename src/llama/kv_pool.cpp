@@ -148,7 +148,7 @@ int KvPool::refusal(Verb verb) const {
     case Verb::compact:
       return may_release() ? 0 : EPERM;
     case Verb::trim:
-      return options_.trim == TrimMode::off || has_window() ? EPERM : 0;
+      return can_trim() ? 0 : EPERM;
     case Verb::spill:
     case Verb::restore:
       break;

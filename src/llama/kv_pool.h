@@ -58,7 +58,9 @@ class KvPool final : public GatedPool {
   /// disk where their rows must go there first. Inference thread, no decode running.
   std::uint64_t trim_cells(std::uint64_t wanted);
 
+  /// How many more tokens fit below n_ctx and kv_max_bytes.
   std::uint64_t cells_left() const;
+  bool can_trim() const { return options_.trim != TrimMode::off && !has_window(); }
   void pin(llama_seq_id seq, bool pinned);
   int probe();
   SelfCheck self_check();
@@ -88,6 +90,7 @@ class KvPool final : public GatedPool {
   std::uint64_t trimmable_cells() const;
   std::uint64_t cells_above_floor() const;
   std::uint64_t live_cells() const;
+  std::uint64_t bytes_with(std::uint64_t more_tokens) const;
   bool has_window() const { return parts_.size() > 1; }
   bool may_release() const { return elastic_ && options_.release; }
   bool may_place(Moment moment) const;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <ranges>
 
 #include "base/clock.h"
 #include "llama-kv-cache.h"
@@ -273,13 +274,25 @@ std::uint64_t KvPool::trim_cells(std::uint64_t wanted) {
   return taken;
 }
 
-std::uint64_t KvPool::cells_left() const {
-  const std::uint64_t live = parts_.front()->cells().used();
-  std::uint64_t most = parts_.front()->cells().total();
-  if (options_.kv_max_bytes > 0) {
-    most = std::min(most, options_.kv_max_bytes / parts_.front()->bytes_per_cell());
+/// Bytes of all used cells after that many more tokens, at most: a sliding window's cache takes
+/// cells again that it no longer needs.
+std::uint64_t KvPool::bytes_with(std::uint64_t more_tokens) const {
+  std::uint64_t bytes = 0;
+  for (const auto& part : parts_) {
+    const KvCells& cells = part->cells();
+    bytes += std::min(cells.used() + more_tokens, cells.total()) * part->bytes_per_cell();
   }
-  return most > live ? most - live : 0;
+  return bytes;
+}
+
+std::uint64_t KvPool::cells_left() const {
+  const KvCells& cells = parts_.front()->cells();
+  const std::uint64_t left = cells.total() - cells.used();
+  if (options_.kv_max_bytes == 0 || bytes_with(left) <= options_.kv_max_bytes) return left;
+  const auto more = std::views::iota(std::uint64_t{0}, left + 1);
+  const auto too_many = std::ranges::partition_point(
+      more, [this](std::uint64_t tokens) { return bytes_with(tokens) <= options_.kv_max_bytes; });
+  return too_many == more.begin() ? 0 : *too_many - 1;
 }
 
 void KvPool::pin(llama_seq_id seq, bool pinned) {

@@ -66,7 +66,7 @@ Finding judge_weights(const DoctorFacts& facts, std::uint64_t anon_bytes) {
                       quoted(facts.model_path))};
 }
 
-/// KV bytes of the whole context at f16.
+/// KV bytes of the whole context at f16; with a sliding window, at most.
 std::optional<std::uint64_t> kv_bytes(const DoctorFacts& facts) {
   const auto per_token = kv_bytes_per_token(facts.model->header);
   if (!per_token) return std::nullopt;
@@ -77,8 +77,8 @@ Finding judge_kv(const DoctorFacts& facts) {
   const GgufHeader& header = facts.model->header;
   if (header.sliding_window) {
     return {"kv", Weight::note,
-            fmt::format("sliding-window attention ({} tokens): `kvpsi run` says at start which of "
-                        "its caches it cannot govern",
+            fmt::format("sliding-window attention ({} tokens): its two KV caches are released and "
+                        "spilled, never trimmed",
                         *header.sliding_window),
             ""};
   }
@@ -125,6 +125,7 @@ Finding judge_room(const DoctorFacts& facts, std::uint64_t anon_bytes) {
   if (!room) return {"room", Weight::note, "how much memory there is, is unknown", ""};
   const std::uint64_t weights = facts.model->header.tensor_bytes;
   const std::uint64_t all = weights + kBaseBytes + kv_bytes(facts).value_or(0);
+  const char* const at_most = facts.model->header.sliding_window ? "at most " : "";
   if (anon_bytes + kBaseBytes > *room) {
     return {"room", Weight::missing,
             fmt::format("{} of memory cannot hold the {} that are never reclaimable: it would be "
@@ -141,14 +142,14 @@ Finding judge_room(const DoctorFacts& facts, std::uint64_t anon_bytes) {
   }
   if (all > *room) {
     return {"room", Weight::note,
-            fmt::format("{} of memory hold the weights but not the whole context ({}): this is "
+            fmt::format("{} of memory hold the weights but not the whole context ({}{}): this is "
                         "where governing pays",
-                        format_bytes(*room), format_bytes(all)),
+                        format_bytes(*room), at_most, format_bytes(all)),
             ""};
   }
   return {"room", Weight::good,
-          fmt::format("{} of memory hold weights, program and the whole context ({})",
-                      format_bytes(*room), format_bytes(all)),
+          fmt::format("{} of memory hold weights, program and the whole context ({}{})",
+                      format_bytes(*room), at_most, format_bytes(all)),
           ""};
 }
 

@@ -6,7 +6,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <limits>
 
 #include "linux/pages.h"
 #include "llama/kv_cells.h"
@@ -68,18 +67,6 @@ std::uint64_t resident_on_free_pages(llama_context* context) {
   return resident_exclusive_bytes(map.free_pages(cells.all_free_runs())).value();
 }
 
-/// Releases until nothing is left, however often a busy machine cuts a release short.
-std::uint64_t release_all(MemoryPool& pool) {
-  std::uint64_t bytes = 0;
-  Outcome outcome;
-  do {
-    outcome = pool.apply(release_of(pool.kind()));
-    EXPECT_NE(outcome.status, Status::failed);
-    bytes += outcome.bytes_released;
-  } while (outcome.status == Status::more);
-  return bytes;
-}
-
 class EqualityTest : public ::testing::TestWithParam<Kind> {
   void SetUp() override { KVPSI_NEED_MODEL(); }
 };
@@ -115,17 +102,6 @@ TEST_P(EqualityTest, logits_are_bit_equal_after_releases_at_random_moments) {
 
 INSTANTIATE_TEST_SUITE_P(AllKinds, EqualityTest, ::testing::ValuesIn(kAllKinds),
                          [](const auto& kind) { return std::string(kind.param.name); });
-
-/// Fills every compute buffer of the context with NaN.
-void poison_scratch(const llama_context* context) {
-  BufferRegistry::instance().with_pages_of(context, [](std::span<const PageRange> ranges) {
-    ASSERT_FALSE(ranges.empty());
-    for (const PageRange& range : ranges) {
-      std::fill_n(reinterpret_cast<float*>(range.begin), range.bytes() / sizeof(float),
-                  std::numeric_limits<float>::quiet_NaN());
-    }
-  });
-}
 
 void expect_poison_changes_nothing(llama_model* model, const Kind& kind) {
   const Context stock = make_context(model, kind, 256, false, 32);

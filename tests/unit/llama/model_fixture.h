@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -81,7 +82,8 @@ inline constexpr Kind kAllKinds[] = {
     {"streams_2_sequences", GGML_TYPE_F16, LLAMA_FLASH_ATTN_TYPE_AUTO, 2, false},
 };
 
-/// A context with one thread; elastic or as stock llama.cpp has it.
+/// A context with one thread; elastic or as stock llama.cpp has it. A sliding window's own cache is
+/// as small as the window allows.
 inline Context make_context(llama_model* model, const Kind& kind, std::uint32_t n_ctx, bool elastic,
                             std::uint32_t n_batch = 64) {
   set_elastic(elastic);
@@ -94,6 +96,7 @@ inline Context make_context(llama_model* model, const Kind& kind, std::uint32_t 
   params.type_k = params.type_v = kind.type;
   params.flash_attn_type = kind.flash;
   params.kv_unified = kind.unified;
+  params.swa_full = false;
   params.offload_kqv = false;
   params.no_perf = true;
   return Context(llama_init_from_model(model, params));
@@ -153,6 +156,29 @@ inline Action trim_of(std::uint64_t bytes, std::uint64_t id = 1) {
           .pool = PoolKind::kv,
           .bytes = bytes,
           .budget_us = 20'000};
+}
+
+/// Releases until nothing is left, however often a busy machine cuts a release short.
+inline std::uint64_t release_all(MemoryPool& pool) {
+  std::uint64_t bytes = 0;
+  Outcome outcome;
+  do {
+    outcome = pool.apply(release_of(pool.kind()));
+    EXPECT_NE(outcome.status, Status::failed);
+    bytes += outcome.bytes_released;
+  } while (outcome.status == Status::more);
+  return bytes;
+}
+
+/// Fills every compute buffer of the context with NaN.
+inline void poison_scratch(const llama_context* context) {
+  BufferRegistry::instance().with_pages_of(context, [](std::span<const PageRange> ranges) {
+    ASSERT_FALSE(ranges.empty());
+    for (const PageRange& range : ranges) {
+      std::fill_n(reinterpret_cast<float*>(range.begin), range.bytes() / sizeof(float),
+                  std::numeric_limits<float>::quiet_NaN());
+    }
+  });
 }
 
 /// Whatever actions have ended since the last call.
