@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "llama/state_observer.h"
 #include "llama/wraps.h"
 
 namespace {
@@ -14,6 +15,8 @@ using kvpsi::Wrap;
 using kvpsi::write_state;
 
 constexpr llama_seq_id kAll = -1;
+
+kvpsi::StateObserver* the_observer = nullptr;
 
 KVPSI_SAME_SHAPE(llama_state_get_size);
 KVPSI_SAME_SHAPE(llama_state_get_data);
@@ -30,6 +33,8 @@ KVPSI_SAME_SHAPE(llama_state_seq_set_data);
 KVPSI_SAME_SHAPE(llama_state_seq_set_data_ext);
 
 }  // namespace
+
+void kvpsi::set_state_observer(StateObserver* observer) { the_observer = observer; }
 
 extern "C" {
 
@@ -72,8 +77,10 @@ std::size_t __wrap_llama_state_seq_get_data_ext(llama_context* ctx, std::uint8_t
                                                 std::size_t size, llama_seq_id seq,
                                                 llama_state_seq_flags flags) {
   count_call(Wrap::llama_state_seq_get_data_ext);
-  return read_state(
+  const std::size_t filled = read_state(
       ctx, seq, [&] { return __real_llama_state_seq_get_data_ext(ctx, data, size, seq, flags); });
+  if (the_observer != nullptr) the_observer->has_filled(std::as_bytes(std::span(data, size)));
+  return filled;
 }
 
 std::size_t __wrap_llama_state_seq_save_file(llama_context* ctx, const char* path, llama_seq_id seq,
@@ -116,6 +123,9 @@ std::size_t __wrap_llama_state_seq_set_data_ext(llama_context* ctx, const std::u
                                                 std::size_t size, llama_seq_id seq,
                                                 llama_state_seq_flags flags) {
   count_call(Wrap::llama_state_seq_set_data_ext);
+  const bool is_whole =
+      the_observer == nullptr || the_observer->will_read(std::as_bytes(std::span(data, size)));
+  if (!is_whole) return 0;  // as llama.cpp answers for a state that it cannot read
   return write_state(
       ctx, seq, [&] { return __real_llama_state_seq_set_data_ext(ctx, data, size, seq, flags); });
 }
