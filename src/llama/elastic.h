@@ -53,6 +53,9 @@ struct GovernOptions {
   SpillStore* spill = nullptr;
   /// A sequence that no decode has touched for this long may be paged out.
   std::uint64_t spill_idle_us = 1'000'000;
+  /// One that none has touched for this long goes to the file without pressure too, and comes back
+  /// when it is used, not before. 0: only under pressure.
+  std::uint64_t spill_park_us = 0;
   /// Rows that go to the file or back at once, bytes; two buffers of it are kept while rows move.
   std::uint64_t spill_block_bytes = std::uint64_t{3} << 20;
 };

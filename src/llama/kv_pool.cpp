@@ -115,9 +115,11 @@ PoolView KvPool::look() {
   view.bytes_per_cell = first.bytes_per_cell();
   view.trimmable_bytes = trimmable_cells() * view.bytes_per_cell;
   if (!spill_) return view;
-  view.spillable_bytes = is_settled() ? spill_->idle_bytes() : 0;
+  view.spillable_bytes = is_settled() ? spill_->spillable_bytes() : 0;
+  view.idle_bytes = is_settled() ? spill_->idle_bytes() : 0;
   view.trimmed_bytes = spill_->trimmed_bytes();
-  view.spilled_bytes = spill_->spilled_bytes() + view.trimmed_bytes;
+  view.parked_bytes = spill_->parked_bytes();
+  view.spilled_bytes = spill_->spilled_bytes() - view.parked_bytes + view.trimmed_bytes;
   return view;
 }
 

@@ -38,19 +38,20 @@ Result<std::unique_ptr<KvSpill>> KvSpill::create(SpillStore& store, std::vector<
   }
   auto worker = SpillWorker::start(store, {.buffer_bytes = block_bytes});
   if (!worker) return std::unexpected(worker.error());
-  return std::unique_ptr<KvSpill>(new KvSpill(store, std::move(parts), memory, context,
-                                              options.spill_idle_us, counters, std::move(*worker)));
+  return std::unique_ptr<KvSpill>(
+      new KvSpill(store, std::move(parts), memory, context, options, counters, std::move(*worker)));
 }
 
 KvSpill::KvSpill(SpillStore& store, std::vector<KvPart*> parts, llama_memory_t memory,
-                 std::uint64_t context, std::uint64_t idle_us, Counters& counters,
+                 std::uint64_t context, const GovernOptions& options, Counters& counters,
                  std::unique_ptr<SpillWorker> worker)
     : store_(store),
       worker_(std::move(worker)),
       parts_(std::move(parts)),
       memory_(memory),
       context_(context),
-      idle_us_(idle_us),
+      idle_us_(options.spill_idle_us),
+      park_us_(options.spill_park_us),
       counters_(counters),
       spilled_(*worker_),
       trimmed_(*worker_),
@@ -321,6 +322,10 @@ void KvSpill::seq_keep(llama_seq_id seq) {
 }
 
 std::uint64_t KvSpill::spilled_bytes() const { return spilled_.bytes() + bytes_in(Work::page_in); }
+
+std::uint64_t KvSpill::parked_bytes() const {
+  return spilled_.bytes() - spilled_.bytes(~parked_sequences());
+}
 
 std::uint64_t KvSpill::trimmed_bytes() const {
   return trimmed_.count() * parts_.front()->bytes_per_cell() + bytes_in(Work::untrim);

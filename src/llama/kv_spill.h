@@ -127,8 +127,10 @@ class KvSpill {
   const llama_kv_cells& cells_of_sequence(llama_seq_id seq) const {
     return parts_.front()->cache().get_cells(seq);
   }
-  std::uint64_t idle_bytes() const;     ///< could be paged out now
-  std::uint64_t spilled_bytes() const;  ///< paged out in place
+  std::uint64_t spillable_bytes() const;  ///< could be paged out now
+  std::uint64_t idle_bytes() const;       ///< of these, idle for so long that they go at rest too
+  std::uint64_t spilled_bytes() const;    ///< paged out in place
+  std::uint64_t parked_bytes() const;     ///< of these, of nobody who is not idle for that long
   std::uint64_t trimmed_bytes() const;
   bool holds(const SeqSet& seqs) const;  ///< rows of any of them are paged out in place
   bool is_busy() const { return !worker_->is_idle(); }
@@ -145,12 +147,15 @@ class KvSpill {
   };
 
   KvSpill(SpillStore& store, std::vector<KvPart*> parts, llama_memory_t memory,
-          std::uint64_t context, std::uint64_t idle_us, Counters& counters,
+          std::uint64_t context, const GovernOptions& options, Counters& counters,
           std::unique_ptr<SpillWorker> worker);
 
   void note_use(const SeqSet& seqs);
   std::size_t capacity(const KvPart& part) const;
-  SeqSet idle_sequences(std::uint64_t now_us) const;
+  SeqSet idle_sequences() const { return find_idle(idle_us_); }
+  SeqSet parked_sequences() const { return park_us_ == 0 ? SeqSet() : find_idle(park_us_); }
+  SeqSet find_idle(std::uint64_t least_us) const;
+  std::uint64_t count_bytes(const SeqSet& idle) const;
   std::vector<bool> cells_on_their_way(const KvPart& part, std::uint32_t stream) const;
   bool choose_idle(CellBlock& out) const;
   void collect_idle(KvPart& part, llama_seq_id seq, const SeqSet& idle, CellBlock& out) const;
@@ -182,6 +187,7 @@ class KvSpill {
   const llama_memory_t memory_;
   const std::uint64_t context_;
   const std::uint64_t idle_us_;
+  const std::uint64_t park_us_;
   Counters& counters_;
   SpilledCells spilled_;
   TrimmedCells trimmed_;

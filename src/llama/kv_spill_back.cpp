@@ -110,7 +110,7 @@ bool KvSpill::start_restore(std::uint64_t most_bytes, bool may_place) {
     const std::uint64_t bytes = trimmed->count() * parts_.front()->bytes_per_cell();
     return bytes <= most_bytes && start_untrim(trimmed);
   }
-  const CellBlock* const block = spilled_.find(SeqSet().set());
+  const CellBlock* const block = spilled_.find(~parked_sequences());
   return block != nullptr && block->bytes() <= most_bytes && start_page_in(block);
 }
 

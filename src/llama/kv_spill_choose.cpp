@@ -13,10 +13,11 @@ std::size_t KvSpill::capacity(const KvPart& part) const {
   return std::max<std::size_t>(worker_->buffer_bytes() / part.bytes_per_cell(), 1);
 }
 
-SeqSet KvSpill::idle_sequences(std::uint64_t now_us) const {
+SeqSet KvSpill::find_idle(std::uint64_t least_us) const {
+  const std::uint64_t now_us = monotonic_us();
   SeqSet idle;
   for (std::size_t s = 0; s < used_us_.size(); ++s) {
-    idle.set(s, !pinned_.test(s) && !in_use_.test(s) && now_us - used_us_[s] >= idle_us_);
+    idle.set(s, !pinned_.test(s) && !in_use_.test(s) && now_us - used_us_[s] >= least_us);
   }
   return idle;
 }
@@ -54,7 +55,7 @@ void KvSpill::collect_idle(KvPart& part, llama_seq_id seq, const SeqSet& idle,
 }
 
 bool KvSpill::choose_idle(CellBlock& out) const {
-  const SeqSet idle = idle_sequences(monotonic_us());
+  const SeqSet idle = idle_sequences();
   std::vector<llama_seq_id> seqs;
   for (std::uint32_t s = 0; s < parts_.front()->cache().get_n_seq_max(); ++s) {
     if (idle.test(s)) seqs.push_back(static_cast<llama_seq_id>(s));
@@ -70,8 +71,13 @@ bool KvSpill::choose_idle(CellBlock& out) const {
   return false;
 }
 
+std::uint64_t KvSpill::spillable_bytes() const { return count_bytes(idle_sequences()); }
+
 std::uint64_t KvSpill::idle_bytes() const {
-  const SeqSet idle = idle_sequences(monotonic_us());
+  return park_us_ == 0 ? 0 : count_bytes(parked_sequences());
+}
+
+std::uint64_t KvSpill::count_bytes(const SeqSet& idle) const {
   std::uint64_t bytes = 0;
   for (const KvPart* const part : parts_) {
     for (std::uint32_t stream = 0; stream < part->cells().streams(); ++stream) {

@@ -80,9 +80,9 @@ CellBlock SpilledCells::take(const CellBlock* block) {
   return out;
 }
 
-std::uint64_t SpilledCells::bytes() const {
+std::uint64_t SpilledCells::bytes(const SeqSet& seqs) const {
   std::uint64_t bytes = 0;
-  for (const auto& block : blocks_) bytes += block->bytes();
+  for (const auto& block : blocks_) bytes += (block->owners & seqs).any() ? block->bytes() : 0;
   return bytes;
 }
 

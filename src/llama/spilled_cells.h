@@ -91,7 +91,8 @@ class SpilledCells {
   static void mark_back(const CellBlock& block);
 
   bool empty() const { return blocks_.empty(); }
-  std::uint64_t bytes() const;
+  std::uint64_t bytes() const { return bytes(SeqSet().set()); }
+  std::uint64_t bytes(const SeqSet& seqs) const;  ///< of blocks that any of them owns a cell of
 
  private:
   SpillWorker& file_;

@@ -33,7 +33,7 @@ constexpr std::string_view name(Level level) {
 /// The rule that won. One tick has one reason; `explain` turns it into a sentence.
 enum class Reason : std::uint8_t {
   at_rest,      ///< no pressure, nothing to do
-  tidy,         ///< no pressure, but enough memory lies unused to hand it back
+  tidy,         ///< no pressure, but enough memory lies unused to give it back or to disk
   first_sign,   ///< first stall: release everything that costs nothing
   level_entry,  ///< a higher level was entered: release again
   need,         ///< measured need asks for a sized step

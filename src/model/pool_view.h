@@ -41,8 +41,10 @@ struct PoolView {
   std::uint64_t spillable_bytes = 0;    ///< live but idle: back by writing it to disk
   std::uint64_t trimmable_bytes = 0;    ///< live, may be taken out of the context under --trim
   std::uint64_t compactable_bytes = 0;  ///< live and free share pages: back by packing what lives
-  std::uint64_t spilled_bytes = 0;      ///< on disk, not in memory: what a restore would bring back
-  std::uint64_t trimmed_bytes = 0;      ///< of these, out of a running context until they are back
+  std::uint64_t idle_bytes = 0;     ///< of spillable: unused for so long that it goes at rest too
+  std::uint64_t spilled_bytes = 0;  ///< on disk, not in memory: what a restore would bring back
+  std::uint64_t parked_bytes = 0;   ///< on disk besides: comes back when it is used, not before
+  std::uint64_t trimmed_bytes = 0;  ///< of these, out of a running context until they are back
   /// The least that lets work go on which the budget holds back. The rows of a sequence that it
   /// waits with are not spillable: it would only wait for more.
   std::uint64_t waiting_bytes = 0;
@@ -80,7 +82,10 @@ void visit_fields(Visitor&& visit, V& v)
   visit(Field{"trimmable_bytes", "bytes", "could be taken out of the context"}, v.trimmable_bytes);
   visit(Field{"compactable_bytes", "bytes", "could come back by packing cells"},
         v.compactable_bytes);
+  visit(Field{"idle_bytes", "bytes", "of these, unused for long: goes without pressure too"},
+        v.idle_bytes);
   visit(Field{"spilled_bytes", "bytes", "on disk, not in memory"}, v.spilled_bytes);
+  visit(Field{"parked_bytes", "bytes", "on disk besides, until it is used"}, v.parked_bytes);
   visit(Field{"trimmed_bytes", "bytes", "of these, out of a running context"}, v.trimmed_bytes);
   visit(Field{"waiting_bytes", "bytes", "wanted by work that the budget holds back"},
         v.waiting_bytes);

@@ -5,15 +5,15 @@
 #include <algorithm>
 
 #include "policy/arith.h"
+#include "policy/effort.h"
 #include "policy/restore.h"
 #include "policy/rungs.h"
 
 namespace kvpsi {
 namespace {
 
-bool is_rung_zero(PoolKind kind) {
-  return kind == PoolKind::kv || kind == PoolKind::scratch || kind == PoolKind::heap;
-}
+/// Costs a page fault at most. A prompt cache costs its reader a wait for the disk: rung 1.
+bool is_rung_zero(PoolKind kind) { return kind != PoolKind::prompt_cache; }
 
 /// Asks a pool of rung 0 for everything, unless an earlier request still waits there.
 void ask_release(PolicyState& state, const Situation& s, PoolKind pool, Decision& decision) {
@@ -21,28 +21,32 @@ void ask_release(PolicyState& state, const Situation& s, PoolKind pool, Decision
   ask(s.config, Verb::release, pool, 0, decision);
 }
 
-void ask_release_of_all(PolicyState& state, const Situation& s, Decision& decision) {
+void ask_release_of_all(PolicyState& state, const Situation& s, bool with_caches,
+                        Decision& decision) {
   for (const PoolView& view : s.observation.pools) {
-    if (is_rung_zero(view.kind)) ask_release(state, s, view.kind, decision);
+    const bool gives = is_rung_zero(view.kind) || (with_caches && view.releasable_bytes > 0);
+    if (gives) ask_release(state, s, view.kind, decision);
   }
 }
 
-/// Rung 0. Scratch and heap come back at the next decode and are therefore released once a first
-/// sign or level entry; free KV whenever there is some while pressure lasts.
+/// Rungs 0 and 1. Scratch and heap come back at the next decode and are therefore released once a
+/// first sign or level entry; free KV and cached prompts whenever there are some while pressure
+/// lasts, prompts not for a first sign alone.
 void choose_release(PolicyState& state, const Situation& s, Decision& decision) {
   if (!s.config.release_allowed) return;
   if (s.change.first_sign || s.change.entered) {
-    ask_release_of_all(state, s, decision);
+    ask_release_of_all(state, s, s.change.entered, decision);
     decision.reason = s.change.first_sign ? Reason::first_sign : Reason::level_entry;
     return;
   }
   for (const PoolView& view : s.observation.pools) {
-    if (!is_rung_zero(view.kind)) continue;
     const bool again = (state.again_pools >> static_cast<unsigned>(view.kind) & 1) != 0;
-    const bool free_kv =
-        view.kind == PoolKind::kv && s.change.pressed &&
+    const bool may = view.kind == PoolKind::kv ||
+                     (view.kind == PoolKind::prompt_cache && state.level > Level::calm);
+    const bool is_free =
+        may && s.change.pressed &&
         view.releasable_bytes >= std::max(view.granule_bytes, s.config.release_min_bytes);
-    if (!again && !free_kv) continue;
+    if (!again && !is_free) continue;
     ask_release(state, s, view.kind, decision);
     decision.reason = Reason::need;
   }
@@ -52,7 +56,6 @@ void choose_release(PolicyState& state, const Situation& s, Decision& decision) 
 std::uint64_t coming_bytes(const PolicyState& state, const Situation& s, const Decision& decision) {
   Wide sum = 0;
   for (const PoolView& view : s.observation.pools) {
-    if (!is_rung_zero(view.kind)) continue;
     bool coming = state.releases[static_cast<std::size_t>(view.kind)].decision_id != 0;
     for (const Action& action : decision.actions) {
       coming = coming || (action.verb == Verb::release && action.pool == view.kind);
@@ -62,11 +65,43 @@ std::uint64_t coming_bytes(const PolicyState& state, const Situation& s, const D
   return static_cast<std::uint64_t>(saturate(sum));
 }
 
+/// Asks for idle rows to go to disk, as many as it takes within a step; for no need that is
+/// measured, so that nothing judges it.
+bool ask_for_idle(PolicyState& state, const Situation& s, std::uint64_t bytes, Decision& decision) {
+  const PoolView* kv = s.kv();
+  const bool may = kv != nullptr && is_usable(state.spill, s.now_us()) && !is_running(state.spill);
+  if (!may) return false;
+  const std::uint64_t losable =
+      std::min({bytes, kv->spillable_bytes, minus(kv->live_bytes, floor_bytes(s.config))});
+  if (losable < std::max(kv->granule_bytes, s.config.release_min_bytes)) return false;
+  const std::uint64_t step = std::min(losable, find_most_bytes(state.spill, s.config));
+  ask(s.config, Verb::spill, PoolKind::kv, step, decision);
+  note_effort(state.spill, decision.id, step, step, false, s.now_us());
+  return true;
+}
+
+/// A person wants memory now: all that is free, and what nobody is using. It stays out for as long
+/// as after a restore that was undone.
+void choose_asked(PolicyState& state, const Situation& s, Decision& decision) {
+  decision.reason = Reason::asked;
+  if (!s.config.release_allowed) return;
+  ask_release_of_all(state, s, true, decision);
+  const PoolView* kv = s.kv();
+  if (kv != nullptr && ask_for_idle(state, s, kv->spillable_bytes, decision)) {
+    state.restore_undone_us = stamp(s.now_us());
+  }
+}
+
 /// Without pressure, free KV of some size is handed back too: memory follows tokens.
 void choose_tidy(PolicyState& state, const Situation& s, Decision& decision) {
   const PoolView* kv = s.kv();
   const std::uint64_t now_us = s.now_us();
   if (kv == nullptr || !s.config.release_allowed) return;
+  // What nobody has used for long goes to disk; it comes back when it is used, not before.
+  if (ask_for_idle(state, s, kv->idle_bytes, decision)) {
+    decision.reason = Reason::tidy;
+    return;
+  }
   const std::uint64_t least =
       std::max(s.config.tidy_min_bytes, share_of(kv->live_bytes, s.config.tidy_live_share));
   if (kv->releasable_bytes < least) return;
@@ -83,8 +118,7 @@ void choose_tidy(PolicyState& state, const Situation& s, Decision& decision) {
 void choose_rungs(PolicyState& state, const Situation& s, Decision& decision) {
   decision.reason = Reason::at_rest;
   if (s.observation.give_back_asked) {
-    if (s.config.release_allowed) ask_release_of_all(state, s, decision);
-    decision.reason = Reason::asked;
+    choose_asked(state, s, decision);
     return;
   }
   if (s.observation.paused) {

@@ -77,14 +77,15 @@ std::uint64_t least_bytes(const PoolView& kv, const PolicyConfig& config) {
   return std::min(kv.spilled_bytes, std::max(kv.granule_bytes, config.release_min_bytes));
 }
 
-/// The first after a step wants room for a whole one, for a while: into the last MiB beside a
-/// neighbour rows would be taken out again, and all the rest would wait for that.
+/// The first after a step wants room for two growth steps, for a while: into the last MiB beside a
+/// neighbour rows would be taken out again, and all the rest would wait for that. Room for one was
+/// there in S2 while a prompt was still being read, and gone a quarter of a second later.
 std::uint64_t least_first_bytes(const PolicyState& state, const PoolView& kv, std::uint64_t now_us,
                                 const PolicyConfig& config) {
   const std::uint64_t last_us = std::max(state.step_asked_us, state.slid_us);
   if (!is_within(now_us, last_us, config.grow_again_us)) return least_bytes(kv, config);
   return std::max(least_bytes(kv, config),
-                  std::min(kv.spilled_bytes, size_growth(state, kv.live_bytes, kv, config)));
+                  std::min(kv.spilled_bytes, 2 * size_growth(state, kv.live_bytes, kv, config)));
 }
 
 }  // namespace

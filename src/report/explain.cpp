@@ -92,9 +92,11 @@ std::string_view floor_text(const Tick& tick) {
                                                    : "is at its floor (--kv-min)";
 }
 
-std::uint64_t sum_releasable(const Tick& tick) {
+std::uint64_t sum_unused(const Tick& tick) {
   std::uint64_t sum = 0;
-  for (const PoolView& pool : tick.observation.pools) sum += pool.releasable_bytes;
+  for (const PoolView& pool : tick.observation.pools) {
+    sum += pool.releasable_bytes + pool.idle_bytes;
+  }
   return sum;
 }
 
@@ -199,7 +201,7 @@ std::string explain_reason(const Tick& tick) {
       }
       return "there is no pressure: " + situation(signal);
     case Reason::tidy:
-      return fmt::format("{} lay unused without any pressure", format_bytes(sum_releasable(tick)));
+      return fmt::format("{} lay unused without any pressure", format_bytes(sum_unused(tick)));
     case Reason::first_sign:
       return fmt::format("this is the first sign of pressure ({}): {}", sign_text(signal),
                          situation(signal));

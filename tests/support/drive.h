@@ -39,6 +39,7 @@ struct World {
               .resident_bytes = 100 * kMiB,
               .trimmable_bytes = 90 * kMiB,
               .granule_bytes = 256 * kKiB};
+  std::optional<PoolView> prompt_cache;
 };
 
 class Driver {
@@ -193,6 +194,7 @@ class Driver {
     o.pools.push_back(world.kv);
     o.pools.push_back(PoolView{.kind = PoolKind::scratch});
     o.pools.push_back(PoolView{.kind = PoolKind::heap});
+    if (world.prompt_cache) o.pools.push_back(*world.prompt_cache);
     o.outcomes = outcomes;
     o.give_back_asked = give_back_asked;
     o.paused = paused;

@@ -189,6 +189,48 @@ TEST_F(ConversationsTest, an_idle_one_whose_rows_were_on_disk_goes_on_as_well) {
   EXPECT_EQ(governed->measure().bytes_restored, spilled);
 }
 
+TEST_F(ConversationsTest, one_that_is_idle_for_long_stays_on_disk_until_it_is_used) {
+  SpillFileOptions where;
+  auto directory = default_spill_directory(where.place);
+  if (!directory) GTEST_SKIP() << describe(directory.error());
+  where.directory = std::move(*directory);
+  const auto file = SpillFile::open(where);
+  ASSERT_TRUE(file) << describe(file.error());
+  load(options_of(2, false, 1));
+  GovernOptions options;
+  options.spill = file->get();
+  options.spill_idle_us = 100'000;
+  options.spill_park_us = 400'000;
+  auto governed = GovernedContext::attach(engine_->model(), engine_->context(), options).value();
+  MemoryPool* const kv = pool_of(*governed, PoolKind::kv);
+  ASSERT_NE(kv, nullptr);
+  const auto apply = [kv](Verb verb) {
+    return kv->apply({.decision_id = 1,
+                      .verb = verb,
+                      .pool = PoolKind::kv,
+                      .bytes = 1U << 30,
+                      .budget_us = 5'000'000});
+  };
+  generate_.on_first_turns_over = [&] {
+    for (int i = 0; i < 200 && kv->view().idle_bytes == 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    const PoolView before = kv->view();
+    EXPECT_GT(before.idle_bytes, 0U);
+    EXPECT_EQ(before.idle_bytes, before.spillable_bytes);
+    for (int i = 0; i < 10 && kv->view().spillable_bytes > 0; ++i) apply(Verb::spill);
+    EXPECT_EQ(kv->view().parked_bytes, before.idle_bytes);
+    EXPECT_EQ(kv->view().spilled_bytes, 0U);
+    EXPECT_EQ(apply(Verb::restore).bytes_restored, 0U);
+    EXPECT_EQ(governed->measure().kv_spilled_bytes, before.idle_bytes);
+  };
+  const Conversations held = hold({{.prompt = prompt_of(1, 60), .predict = 0, .then = 12},
+                                   {.prompt = prompt_of(0), .predict = 2}},
+                                  governed.get());
+  EXPECT_EQ(held.each[0].second->tokens, said_alone(prompt_of(1, 60), 12, 1));
+  EXPECT_EQ(held.each[0].missing_tokens, 0U);
+}
+
 class SharedBatchTest : public ConversationsTest, public ::testing::WithParamInterface<bool> {};
 
 /// In a batch with others, and among their cells, rounding differs: never by more than a near tie.

@@ -166,7 +166,7 @@ TEST(Restore, UndoneItWaitsAMinute) {
   EXPECT_LE(drive.now_us - undone_us, 75'000'000u);
 }
 
-TEST(Restore, TheFirstAfterAStepWantsRoomForAWholeOne) {
+TEST(Restore, TheFirstAfterAStepWantsRoomForTwo) {
   Driver drive = with_disk(0, 0);
   drive.world.kv.spillable_bytes = 80 * kMiB;
   drive.world.usage_bytes += 500 * kMiB;  // somebody comes
@@ -178,8 +178,8 @@ TEST(Restore, TheFirstAfterAStepWantsRoomForAWholeOne) {
   const std::uint64_t stepped_us = drive.now_us;
   drive.world.own_some = drive.world.own_full = 0;
   drive.world.limit_hits = 0;
-  drive.world.usage_bytes = 930 * kMiB;  // 10 MiB up to the upper reserve, a step has 32
-  ASSERT_GT(drive.world.kv.spilled_bytes, 32 * kMiB);
+  drive.world.usage_bytes = 890 * kMiB;  // 50 MiB up to the upper reserve, a step has 32
+  ASSERT_GT(drive.world.kv.spilled_bytes, 50 * kMiB);
   drive.run(40);
   EXPECT_EQ(drive.count(Verb::restore), 0u) << "beside the neighbour it would not last";
   while (drive.count(Verb::restore) == 0 && drive.log.size() < 2000) drive.tick();
