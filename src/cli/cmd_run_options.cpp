@@ -103,7 +103,7 @@ void add_governor_options(CLI::App& app, RunOptions& options) {
                    "Goal for live KV memory: shown, not enforced by kvpsi run, which has no new "
                    "work to refuse; 0: none. `kvpsi status --set-kv-soft-max` changes it");
   add_bytes_option(app, "--kv-min", options.kv_min_bytes, "Trim leaves at least this much live KV");
-  add_spill_options(app, options.spill);
+  add_spill_options(app, options.spill, "--spill");
   add_on_off_option(app, "--release", options.release,
                     "off: free pages stay (to compare trimming alone)");
   app.add_option("--journal", options.journal, "Record every turn of the governor (JSON lines)")

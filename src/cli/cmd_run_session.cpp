@@ -12,8 +12,8 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "cli/status_answer.h"
-#include "cli/status_request.h"
+#include "cli/cmd_run_governor.h"
+#include "cli/governed_status.h"
 #include "linux/own_memory.h"
 
 namespace kvpsi {
@@ -127,34 +127,21 @@ void RunSession::start_governor() {
   if (options_.governor) signals_.set_governor(governor_->governor());
 }
 
-std::string RunSession::answer(std::string_view line) {
-  const auto request = parse_status_request(line);
-  if (!request) return make_error_answer(request.error());
-  if (!request->sets_soft_max) return make_status();
-  if (!options_.governor) {
-    return make_error_answer(
-        Error{ErrorCode::invalid_argument, "this run has --governor off", {}, 0});
-  }
-  Governor& governor = *governor_->governor();
-  const auto before = governor.soft_max();
-  governor.set_soft_max(request->soft_max_bytes);
-  return make_control_answer(::getpid(), before, governor.soft_max(), governor.last_tick());
-}
-
-std::string RunSession::make_status() const {
-  return make_status_answer({.pid = ::getpid(),
-                             .command = "run",
-                             .model = record_.model,
-                             .weights_file_bytes = record_.weights.file_bytes,
-                             .weights_anon_bytes = record_.weights.anon_bytes,
-                             .uptime_s = (monotonic_us() - record_.start_us) / 1'000'000},
-                            governor_->last_tick());
+StatusFacts RunSession::facts() const {
+  return {.pid = ::getpid(),
+          .command = "run",
+          .model = record_.model,
+          .weights_file_bytes = record_.weights.file_bytes,
+          .weights_anon_bytes = record_.weights.anon_bytes,
+          .uptime_s = (monotonic_us() - record_.start_us) / 1'000'000};
 }
 
 void RunSession::start_status_server() {
   if (governor_ == nullptr) return;
-  auto server = StatusServer::start(::getpid(), options_.shares_need(),
-                                    [this](std::string_view request) { return answer(request); });
+  auto server =
+      StatusServer::start(::getpid(), options_.shares_need(), [this](std::string_view request) {
+        return answer_status_request(request, facts(), *governor_);
+      });
   if (server) {
     status_ = std::move(*server);
   } else {
@@ -298,7 +285,7 @@ Result<RunRecord> RunSession::run() {
     return std::unexpected(opened.error());
   }
   if (options_.is_watching()) {
-    auto opened = RunGovernor::open(options_);
+    auto opened = GovernorThread::open(make_governor_setup(options_));
     if (!opened) return std::unexpected(opened.error());
     governor_ = std::move(*opened);
   }

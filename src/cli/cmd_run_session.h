@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 // One `kvpsi run` from load to summary: makes the parts, holds them in the order in which they may
 // end, and measures at the moments that the summary names. Next hops: llama/engine.h,
-// cmd_run_governor.h, cmd_run_summary.h.
+// governor_thread.h, cmd_run_summary.h.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
-#include "cli/cmd_run_governor.h"
 #include "cli/cmd_run_options.h"
 #include "cli/cmd_run_phases.h"
 #include "cli/cmd_run_psi.h"
 #include "cli/cmd_run_record.h"
 #include "cli/cmd_run_screen.h"
 #include "cli/cmd_run_signals.h"
+#include "cli/governor_thread.h"
+#include "cli/status_answer.h"
 #include "cli/status_socket.h"
 
 namespace kvpsi {
@@ -45,8 +45,7 @@ class RunSession {
   void follow_generation(GenerateOptions& generate);
   void show_conversation(std::size_t index, const ConversationOutcome& outcome);
   void finish();
-  std::string make_status() const;
-  std::string answer(std::string_view line);
+  StatusFacts facts() const;
 
   const RunOptions& options_;
   RunScreen& screen_;
@@ -58,7 +57,7 @@ class RunSession {
   OpenedSpill spill_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<GovernedContext> governed_;
-  std::unique_ptr<RunGovernor> governor_;
+  std::unique_ptr<GovernorThread> governor_;
   std::unique_ptr<StatusServer> status_;
 };
 

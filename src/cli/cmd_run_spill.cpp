@@ -11,25 +11,25 @@
 
 namespace kvpsi {
 
-void add_spill_options(CLI::App& app, SpillOptions& options) {
-  app.add_option("--spill-dir", options.directory,
+void add_spill_options(CLI::App& app, SpillOptions& options, const std::string& prefix) {
+  app.add_option(prefix + "-dir", options.directory,
                  "Where idle and trimmed rows go under pressure, in a private file that leaves "
                  "nothing behind; auto: $TMPDIR, /var/tmp or the cache directory, whichever is on "
                  "a fit disk; off: nowhere")
       ->type_name("DIR")
       ->capture_default_str();
-  add_bytes_option(app, "--spill-max", options.most_bytes,
+  add_bytes_option(app, prefix + "-max", options.most_bytes,
                    "Most that lies there; never more than half of the free disk");
-  add_bytes_option(app, "--spill-daily", options.daily_bytes,
+  add_bytes_option(app, prefix + "-daily", options.daily_bytes,
                    "Most that is written there a day, over all processes; 0: no limit");
-  app.add_flag("--spill-flash", options.allow_flash,
+  app.add_flag(prefix + "-flash", options.allow_flash,
                "Take an SD card or eMMC too, which writing wears out");
 }
 
 Result<OpenedSpill> open_spill(const SpillOptions& options) {
   OpenedSpill opened;
   if (options.directory == "off") {
-    opened.what = "off (--spill-dir off)";
+    opened.what = "off, as was asked for";
     return opened;
   }
   SpillFileOptions file;

@@ -25,8 +25,9 @@ struct SpillOptions {
   bool allow_flash = false;
 };
 
-/// --spill-dir, --spill-max, --spill-daily, --spill-flash. `options` must outlive the parse.
-void add_spill_options(CLI::App& app, SpillOptions& options);
+/// --spill-dir, --spill-max, --spill-daily, --spill-flash, or as many under another prefix.
+/// `options` must outlive the parse.
+void add_spill_options(CLI::App& app, SpillOptions& options, const std::string& prefix);
 
 /// The store, or why there is none.
 struct OpenedSpill {
