@@ -48,6 +48,9 @@ WeightBytes GovernedContext::weights() const { return state_->weights(); }
 ContextMemory GovernedContext::measure() { return state_->measure(); }
 void GovernedContext::pin(std::int32_t sequence, bool pinned) { state_->pin(sequence, pinned); }
 std::vector<std::string> GovernedContext::take_losses() { return state_->take_losses(); }
+std::vector<std::string> GovernedContext::take_losses_at_rest() {
+  return state_->take_losses_at_rest();
+}
 std::uint64_t GovernedContext::kv_cells_left() { return state_->kv_cells_left(); }
 std::uint64_t GovernedContext::sequence_tokens(std::int32_t sequence) {
   const std::lock_guard lock(state_->engine());

@@ -160,6 +160,8 @@ class GovernedContext {
 
   /// What was lost for good since the last call, a clause each. Inference thread, between decodes.
   std::vector<std::string> take_losses();
+  /// The same from any thread; nothing while a decode runs.
+  std::vector<std::string> take_losses_at_rest();
 
   /// Cells of one sequence. Inference thread, or any between decodes; 0 once the context is gone.
   std::uint64_t sequence_tokens(std::int32_t sequence);

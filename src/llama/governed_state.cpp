@@ -259,4 +259,9 @@ std::vector<std::string> GovernedState::take_losses() {
   return kv_ ? kv_->take_losses() : std::vector<std::string>();
 }
 
+std::vector<std::string> GovernedState::take_losses_at_rest() {
+  const std::unique_lock lock(gate_.mutex, std::try_to_lock);
+  return lock.owns_lock() && kv_ ? kv_->take_losses() : std::vector<std::string>();
+}
+
 }  // namespace kvpsi

@@ -63,6 +63,7 @@ class GovernedState {
   std::uint64_t make_room(std::uint32_t cells);
   void pin(std::int32_t sequence, bool pinned);
   std::vector<std::string> take_losses();
+  std::vector<std::string> take_losses_at_rest();
 
  private:
   GovernedState(llama_model* model, llama_context* context, const GovernOptions& options);

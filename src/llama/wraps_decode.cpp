@@ -8,6 +8,7 @@
 #include "llama-batch.h"
 #include "llama/attached.h"
 #include "llama/buffer_registry.h"
+#include "llama/context_observer.h"
 #include "llama/governed_state.h"
 #include "llama/real_functions.h"
 #include "llama/wrap_counts.h"
@@ -106,19 +107,25 @@ enum ggml_status __wrap_ggml_backend_sched_graph_compute_async(ggml_backend_sche
   return __real_ggml_backend_sched_graph_compute_async(sched, graph);
 }
 
+void __wrap_llama_free(llama_context* ctx) {
+  count_call(Wrap::llama_free);
+  if (GovernedState* const state = kvpsi::find_attached(ctx)) state->detach(true);
+  if (kvpsi::ContextObserver* const observer = kvpsi::context_observer()) observer->on_freeing(ctx);
+  __real_llama_free(ctx);
+}
+
 llama_context* __wrap_llama_init_from_model(llama_model* model, llama_context_params params) {
   count_call(Wrap::llama_init_from_model);
   char token = 0;  // stands for the context until its address is known
   const BufferOwner owner(&token);
   llama_context* const context = __real_llama_init_from_model(model, params);
   kvpsi::BufferRegistry::instance().pass_on(&token, context);
-  return context;
-}
-
-void __wrap_llama_free(llama_context* ctx) {
-  count_call(Wrap::llama_free);
-  if (GovernedState* const state = kvpsi::find_attached(ctx)) state->detach(true);
-  __real_llama_free(ctx);
+  kvpsi::ContextObserver* const observer = kvpsi::context_observer();
+  if (context == nullptr || observer == nullptr || observer->on_created(model, context)) {
+    return context;
+  }
+  __wrap_llama_free(context);
+  return nullptr;
 }
 
 }  // extern "C"
