@@ -3,13 +3,17 @@
 # Short names for the usual ways in; the build itself is CMake (CMakePresets.json, HACKING.md).
 PREFIX ?= /usr/local
 OUT ?= kvpsi-out
+PORT ?= 8080
+CACHE = $(or $(KVPSI_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kvpsi)
+MODEL ?= $(CACHE)/models/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: help demo bench test golden format tidy install clean prepare release model-gemma
+.PHONY: help demo bench serve test golden format tidy install clean prepare release model-gemma
 
 help:
 	@echo "make demo     install and fetch what is needed, build, run the pressure benchmark (18 minutes at most)"
 	@echo "make test     the same and a second model, then every test, plain and under the sanitizers"
 	@echo "make bench    the full benchmark: two to five trials in each order (an hour at most)"
+	@echo "make serve    build llama-server with kvpsi in it (8 minutes) and start it: MODEL=, PORT=$(PORT)"
 	@echo "make install  build and install kvpsi below PREFIX ($(PREFIX))"
 	@echo "make golden   after a change of the law on purpose: make its golden journals anew"
 	@echo "make format   clang-format over our sources      make tidy   clang-tidy over them"
@@ -31,6 +35,10 @@ demo: release
 
 bench: release
 	@build/release/bin/kvpsi bench --full
+
+serve: prepare
+	@scripts/build.sh server
+	@build/server/bin/kvpsi serve -m "$(MODEL)" --port $(PORT)
 
 test: prepare
 	@scripts/fetch.sh model-gemma || echo "test: goes on without it, its tests are skipped"

@@ -7,14 +7,17 @@
 set(KVPSI_LIBRARIES "")         # every library made so far, in order, the engine left out
 set(KVPSI_ENGINE_LIBRARIES "")  # kvpsi_llama, when it is built
 
-# kvpsi_glob_folder(<out> <folder>): sources and headers of a folder, without the program's entry
-# and without the subcommands that drive the engine when it is not built.
+include(wraps)
+
+# kvpsi_glob_folder(<out> <folder>): sources and headers of a folder, without the programs' entries
+# and the hooks of llama-server (server.cmake), and without the subcommands that drive the engine
+# when it is not built.
 function(kvpsi_glob_folder out folder)
   file(GLOB files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.cpp"
        "${CMAKE_SOURCE_DIR}/src/${folder}/*.h")
-  list(FILTER files EXCLUDE REGEX "/src/cli/main\\.cpp$")
+  list(FILTER files EXCLUDE REGEX "/src/(cli/main(_server)?|llama/server_[^/]*)\\.(cpp|h)$")
   if(NOT KVPSI_LLAMA)
-    list(FILTER files EXCLUDE REGEX "/src/cli/cmd_(run|bench)[^/]*\\.cpp$")
+    list(FILTER files EXCLUDE REGEX "/src/cli/cmd_(run|bench|serve)[^/]*\\.cpp$")
   endif()
   set(${out} "${files}" PARENT_SCOPE)
 endfunction()
@@ -39,13 +42,12 @@ endfunction()
 # kvpsi_setup_engine(<target>): gives src/llama sight of the engine's headers, private ones too, and
 # the wraps to whoever links it.
 function(kvpsi_setup_engine target)
-  include(wraps)
   target_include_directories(${target} SYSTEM PRIVATE
       "${KVPSI_LLAMA_SOURCE_DIR}/include" "${KVPSI_LLAMA_SOURCE_DIR}/src"
       "${KVPSI_LLAMA_SOURCE_DIR}/ggml/include" "${KVPSI_LLAMA_SOURCE_DIR}/ggml/src")
   target_link_libraries(${target} PUBLIC llama ggml)
   target_compile_definitions(${target} PRIVATE "KVPSI_LLAMA_COMMIT=\"${KVPSI_LLAMA_COMMIT}\"")
-  kvpsi_wrap_functions(${target})
+  kvpsi_wrap_functions(${target} ${KVPSI_WRAPPED_FUNCTIONS})
 endfunction()
 
 function(kvpsi_add_folder folder)

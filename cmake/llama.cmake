@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# llama.cpp as a subproject: only libllama and ggml, static, always at -O3 whatever our own build
-# type is, because a slow engine makes every measurement worthless. No source patch.
+# llama.cpp as a subproject: only libllama and ggml, with KVPSI_SERVER also the libraries of
+# llama-server and what it needs; static, always at -O3 whatever our own build type is, because a
+# slow engine makes every measurement worthless. No source patch.
 # `undefined` is not passed on: undefined behaviour in the engine is not ours to fix, while
 # `address` and `thread` need instrumented callees to be right.
 if(NOT EXISTS "${KVPSI_LLAMA_SOURCE_DIR}/src/llama-kv-cache.h")
@@ -19,6 +20,11 @@ function(kvpsi_add_llama)
   foreach(part IN ITEMS COMMON TESTS TOOLS EXAMPLES SERVER APP UI)
     set(LLAMA_BUILD_${part} OFF)
   endforeach()
+  if(KVPSI_SERVER)
+    foreach(part IN ITEMS COMMON TOOLS SERVER)
+      set(LLAMA_BUILD_${part} ON)
+    endforeach()
+  endif()
   set(LLAMA_USE_PREBUILT_UI OFF)
   set(LLAMA_OPENSSL OFF)
   set(LLAMA_ALL_WARNINGS OFF)

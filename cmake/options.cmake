@@ -4,6 +4,7 @@
 # The cache folder is outside the build folder, so that deleting build/ never costs a download;
 # scripts/fetch.sh fills it and uses the same rule for its place.
 option(KVPSI_LLAMA "Build the llama.cpp engine and what needs it" ON)
+option(KVPSI_SERVER "Build kvpsi-server and a stock llama-server (8 minutes on 2 cores)" OFF)
 option(KVPSI_TESTS "Build the tests" ON)
 option(KVPSI_FUZZ "Build the libFuzzer targets of tests/fuzz (needs clang)" OFF)
 option(KVPSI_WERROR "Turn warnings in our own sources into errors" OFF)
@@ -23,6 +24,10 @@ set(KVPSI_TEST_MODEL "${KVPSI_CACHE}/models/SmolLM2-135M-Instruct.Q4_1.gguf" CAC
     "The model the tests load")
 set(KVPSI_GEMMA_MODEL "${KVPSI_CACHE}/models/gemma-3-270m-q4_k_m.gguf" CACHE FILEPATH
     "A sliding-window model; where it is absent, its tests are skipped")
+
+if(KVPSI_SERVER AND NOT KVPSI_LLAMA)
+  message(FATAL_ERROR "KVPSI_SERVER needs the engine: leave KVPSI_LLAMA on.")
+endif()
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)

@@ -3,8 +3,9 @@
 # What is a test: tests/unit/<folder>/*_test.cpp is the executable unit_<folder>, tests/property,
 # tests/fault and their like are one executable each, tests/cli/*.t are text cases of the command
 # line, tests/bench_micro/*.cpp are Google Benchmarks, tests/fuzz/*_fuzz.cpp libFuzzer targets.
-# Labels: unit property fault sim issues golden cli micro tidy fuzz, and `engine` on top for what
-# loads a model. Run a part with `ctest -L unit`.
+# tests/server/*_test.py drive a governed llama-server, where KVPSI_SERVER is on.
+# Labels: unit property fault sim issues golden cli micro tidy fuzz server, and `engine` on top for
+# what loads a model. Run a part with `ctest -L unit`.
 if(KVPSI_FUZZ)
   include(tests_fuzz)
 endif()
@@ -126,6 +127,17 @@ if(TARGET kvpsi)
   endforeach()
   # Governed runs see each other: those of other tests would be counted too.
   set_tests_properties(cli.status PROPERTIES RUN_SERIAL TRUE)
+endif()
+
+# A governed llama-server beside a stock one, asked over HTTP. One at a time: they measure memory.
+file(GLOB server_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/server/*_test.py")
+if(KVPSI_SERVER)
+  foreach(file IN LISTS server_tests)
+    cmake_path(GET file STEM stem)
+    add_test(NAME server.${stem} COMMAND Python3::Interpreter "${file}")
+    set_tests_properties(server.${stem} PROPERTIES LABELS server TIMEOUT 600 RUN_SERIAL TRUE
+        ENVIRONMENT "KVPSI=${KVPSI_PROGRAM};MODEL=${KVPSI_TEST_MODEL}")
+  endforeach()
 endif()
 
 # The rules of the house, their own test, and the checkers of shell and layout.

@@ -35,11 +35,16 @@ set(KVPSI_WRAPPED_FUNCTIONS
     llama_state_seq_set_data_ext
     llama_state_set_data)
 
-# kvpsi_wrap_functions(<target>): every executable that links <target> gets the wraps. The archive
-# of <target> stands before those of llama.cpp on the link line, where nothing has asked for
-# __wrap_* yet; --undefined asks for them there, so that no archive has to be taken whole.
+# The same for the libraries of llama-server; C++, hence the mangled names.
+set(KVPSI_WRAPPED_SERVER_FUNCTIONS
+    _ZN14server_context10start_loopEv
+    _ZNK19server_http_context4stopEv)
+
+# kvpsi_wrap_functions(<target> <names>...): every executable that links <target> gets the wraps.
+# The archive of <target> stands before those of llama.cpp on the link line, where nothing has asked
+# for __wrap_* yet; --undefined asks for them there, so that no archive has to be taken whole.
 function(kvpsi_wrap_functions target)
-  foreach(name IN LISTS KVPSI_WRAPPED_FUNCTIONS)
+  foreach(name IN LISTS ARGN)
     target_link_options(${target} INTERFACE
         "LINKER:--wrap=${name}" "LINKER:--undefined=__wrap_${name}")
   endforeach()

@@ -17,8 +17,11 @@ fail() {
     exit 1
 }
 
+minutes=three
+[[ $preset != server ]] || minutes=eight
+
 SECONDS=0
-echo "build: $preset (the first time takes about three minutes on 2 cores; log: $log)"
+echo "build: $preset (the first time takes about $minutes minutes on 2 cores; log: $log)"
 cmake --preset "$preset" >"$log" 2>&1 || fail
 if [[ -t 1 ]]; then
     cmake --build --preset "$preset" -j "$(nproc)" 2>&1 | tee -a "$log" || fail

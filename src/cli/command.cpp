@@ -20,6 +20,8 @@
 namespace kvpsi {
 namespace {
 
+bool is_absent(const Command& command) { return command.add == nullptr && command.pass == nullptr; }
+
 void print_help() {
   fmt::print(
       "kvpsi {}: a memory governor for llama.cpp that listens to Linux pressure stall "
@@ -27,7 +29,7 @@ void print_help() {
       KVPSI_VERSION);
   for (const Command& command : commands()) {
     fmt::print("  {:<10} {}{}\n", command.name, command.summary,
-               command.add == nullptr ? " (not in this build)" : "");
+               is_absent(command) ? " (not in this build)" : "");
   }
   fmt::print(
       "\n`kvpsi COMMAND --help` lists the options. Each may also be set as an environment "
@@ -87,10 +89,11 @@ void add_common_options(CLI::App& app, const std::string& name, CommonOptions& c
 
 int run_command(const Command& command, std::vector<std::string> arguments) {
   const std::string name(command.name);
-  if (command.add == nullptr) {
+  if (is_absent(command)) {
     print_error(name, command.absent);
     return kExitMachine;
   }
+  if (command.pass != nullptr) return command.pass(arguments);
   CommonOptions common;
   CLI::App app("kvpsi " + name + ": " + std::string(command.summary), "kvpsi " + name);
   const RunCommand run = command.add(app, common);

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -31,12 +32,16 @@ using RunCommand = std::function<int()>;
 /// struct belongs in a shared_ptr that the returned function owns. `common` outlives both.
 using AddCommand = RunCommand (*)(CLI::App& app, const CommonOptions& common);
 
+/// Runs a subcommand that takes its words as they are: they are another program's.
+using PassWords = int (*)(const std::vector<std::string>& words);
+
 /// One row of `kvpsi --help`.
 struct Command {
   std::string_view name;
   std::string_view summary;      ///< one clause, no full stop
-  AddCommand add = nullptr;      ///< nullptr: this build leaves it out
+  AddCommand add = nullptr;      ///< nullptr, and `pass` too: this build leaves it out
   std::string_view absent = {};  ///< why it is left out and what to do
+  PassWords pass = nullptr;      ///< instead of `add`
 };
 
 /// All subcommands, in the order of the help (commands.cpp).
@@ -50,6 +55,7 @@ RunCommand add_run(CLI::App& app, const CommonOptions& common);
 RunCommand add_explain(CLI::App& app, const CommonOptions& common);
 RunCommand add_simulate(CLI::App& app, const CommonOptions& common);
 RunCommand add_status(CLI::App& app, const CommonOptions& common);
+int run_serve(const std::vector<std::string>& words);
 
 /// Parses argv and runs what it names. Returns the exit code; prints its own errors.
 int run_command_line(int argc, const char* const* argv);

@@ -20,6 +20,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"doctor", "look at this machine and say what would help, as commands", add_doctor},
     {"run", "generate text with memory governed by pressure", KVPSI_WITH_ENGINE(add_run),
      kNoEngine},
+    {"serve", "llama-server with memory governed by pressure", nullptr, kNoEngine,
+     KVPSI_WITH_ENGINE(run_serve)},
     {"status", "show what holds memory in a governed run", add_status},
     {"explain", "say in sentences why a recorded run acted or did not", add_explain},
     {"bench", "run the pressure benchmark", KVPSI_WITH_ENGINE(add_bench), kNoEngine},

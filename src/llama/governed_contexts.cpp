@@ -34,7 +34,6 @@ ContextReport GovernedContexts::attach(llama_model* model, llama_context* contex
   ContextReport report;
   auto governed = GovernedContext::attach(model, context, options_);
   if (!governed) {
-    report.self_check.what = governed.error().what;
     report.ungoverned.push_back(governed.error().what);
     return report;
   }

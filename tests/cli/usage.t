@@ -13,6 +13,12 @@ RUN      $KVPSI --help
 EXPECT   usage: kvpsi COMMAND [OPTIONS]
 EXPECT   KVPSI_<OPTION>
 
+NAME     serve without a server says how to build one
+REQUIRES llama
+RUN      cp $KVPSI kvpsi-alone; ./kvpsi-alone serve --port 0
+EXPECT   kvpsi-server is not there: the server is built only when asked for; run `make serve`
+EXIT     3
+
 NAME     --version prints one line
 RUN      $KVPSI --version
 EXPECT   /^kvpsi [0-9]+\.[0-9]+\.[0-9]+$/

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The options of `kvpsi serve` as plain data, and how they are told from llama-server's, which pass
+// through untouched. Next hops: cmd_serve_session.h (what happens), main_server.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/cmd_run_spill.h"
+
+namespace kvpsi {
+
+struct ServeOptions {
+  bool governor = true;
+  bool dry_run = false;
+  bool release = true;
+  bool require = false;  ///< rather no server than one that is not governed
+  bool quiet = false;
+  SpillOptions spill;
+  std::uint64_t kv_min_bytes = 0;
+  std::uint64_t kv_max_bytes = 0;
+  std::string journal;
+  std::string psi_own;
+  std::string psi_parent;
+  std::string psi_system;
+
+  bool is_acting() const { return governor && !dry_run; }
+  /// llama.cpp's memory differs from stock.
+  bool is_elastic() const { return is_acting() && release; }
+};
+
+/// A command line taken apart.
+struct ServeArguments {
+  ServeOptions options;
+  std::vector<std::string> server;  ///< llama-server's words, in their order
+  std::string model;                ///< what they name as the model, for people; may be empty
+  bool asks_for_help = false;
+  bool asks_for_version = false;
+  /// Ours as environment variables, so that a child that runs this program on its own has them.
+  std::vector<std::pair<std::string, std::string>> environment;
+};
+
+/// `words` without the program's name. Errors: invalid_argument for a word of ours that is wrong.
+Result<ServeArguments> split_serve_arguments(const std::vector<std::string>& words);
+
+/// The help of our own options.
+std::string serve_help();
+
+}  // namespace kvpsi

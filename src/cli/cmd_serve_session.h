@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// One governed llama-server from its start to its end: what is made before it, what runs beside it,
+// what is said of it. Next hops: llama/governed_contexts.h, governor_thread.h, main_server.cpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/cmd_serve_options.h"
+#include "cli/governor_thread.h"
+#include "cli/status_answer.h"
+#include "cli/status_socket.h"
+#include "llama/governed_contexts.h"
+
+namespace kvpsi {
+
+/// Main thread only. The parts are declared in the order of their making: what stands lower ends
+/// first.
+class ServeSession {
+ public:
+  /// `arguments` outlives the session.
+  explicit ServeSession(const ServeArguments& arguments)
+      : arguments_(arguments), options_(arguments.options) {}
+  ~ServeSession();
+  ServeSession(const ServeSession&) = delete;
+  ServeSession& operator=(const ServeSession&) = delete;
+
+  /// Runs `server`, which returns its exit code, with its contexts governed. Errors: of every part
+  /// that is made before it.
+  Result<int> run(const std::function<int()>& server);
+
+  /// To be called when the model is loaded and everything that a start calls has been called.
+  /// False: --psi-require is not met.
+  bool on_ready();
+
+ private:
+  Result<void> open();
+  bool on_context(const ContextReport& report);
+  void start_beside(const ContextReport& report);
+  void start_status_server();
+  void watch_losses(const std::stop_token& stop);
+  std::vector<std::string> problems() const;
+  void print_banner(const std::vector<std::string>& problems);
+  void finish();
+  StatusFacts facts() const;
+  void say(std::string_view line) const;
+
+  const ServeArguments& arguments_;
+  const ServeOptions& options_;
+  std::uint64_t start_us_ = 0;
+  bool is_ready_ = false;
+  WeightBytes weights_;                 ///< of the first context's model
+  std::vector<ContextReport> reports_;  ///< of the contexts made until it was ready
+  OpenedSpill spill_;
+  std::unique_ptr<GovernedContexts> contexts_;
+  std::unique_ptr<GovernorThread> governor_;
+  std::unique_ptr<StatusServer> status_;
+  std::jthread losses_;
+};
+
+}  // namespace kvpsi
