@@ -36,9 +36,15 @@ set(KVPSI_WRAPPED_FUNCTIONS
     llama_state_set_data)
 
 # The same for the libraries of llama-server; C++, hence the mangled names.
+string(CONCAT kvpsi_http_post
+    "_ZNK19server_http_context4postERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcE"
+    "EERKSt8functionIFSt10unique_ptrI15server_http_resSt14default_deleteISA_EERK15server"
+    "_http_reqEE")
 set(KVPSI_WRAPPED_SERVER_FUNCTIONS
     _ZN14server_context10start_loopEv
-    _ZNK19server_http_context4stopEv)
+    _ZN19server_http_context5startEv
+    _ZNK19server_http_context4stopEv
+    ${kvpsi_http_post})
 
 # kvpsi_wrap_functions(<target> <names>...): every executable that links <target> gets the wraps.
 # The archive of <target> stands before those of llama.cpp on the link line, where nothing has asked

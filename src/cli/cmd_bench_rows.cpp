@@ -11,9 +11,9 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "cli/cmd_bench_ratio.h"
-#include "cli/cmd_run_spill.h"
 #include "cli/console.h"
 #include "cli/exit_code.h"
+#include "cli/spill_options.h"
 #include "llama/rows_cost.h"
 
 namespace kvpsi {

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "cli/cmd_run_prompts.h"
-#include "cli/cmd_run_spill.h"
+#include "cli/spill_options.h"
 #include "llama/elastic.h"
 #include "llama/engine.h"
 

@@ -24,6 +24,10 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   app.add_flag("--psi-dry-run", options.dry_run,
                "Say what would be done (--psi-journal), do nothing");
   add_on_off_option(app, "--psi-release", options.release, "off: free pages stay");
+  add_on_off_option(
+      app, "--psi-admission", options.admission,
+      "Answer new work with 503 and Retry-After while memory is short; what runs goes "
+      "on");
   app.add_flag("--psi-require", options.require,
                "Exit with an error if anything cannot be governed");
   app.add_flag("--psi-quiet", options.quiet, "Print no banner and no summary; errors stay");

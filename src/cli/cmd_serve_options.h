@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "cli/cmd_run_spill.h"
+#include "cli/spill_options.h"
 
 namespace kvpsi {
 
@@ -16,7 +16,8 @@ struct ServeOptions {
   bool governor = true;
   bool dry_run = false;
   bool release = true;
-  bool require = false;  ///< rather no server than one that is not governed
+  bool admission = true;  ///< refuse new work where memory is short
+  bool require = false;   ///< rather no server than one that is not governed
   bool quiet = false;
   SpillOptions spill;
   std::uint64_t kv_min_bytes = 0;

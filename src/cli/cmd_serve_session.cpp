@@ -10,8 +10,10 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <mutex>
 #include <numeric>
 #include <utility>
 
@@ -85,7 +87,21 @@ GovernorSetup make_governor_setup(const ServeOptions& options) {
   return made;
 }
 
+ServerSnapshot make_facts(const ServeArguments& arguments) {
+  ServerSnapshot facts;
+  facts.version = KVPSI_VERSION;
+  facts.llama_commit = KVPSI_LLAMA_COMMIT;
+  facts.pid = ::getpid();
+  facts.model = arguments.model;
+  return facts;
+}
+
 }  // namespace
+
+ServeSession::ServeSession(const ServeArguments& arguments)
+    : arguments_(arguments),
+      options_(arguments.options),
+      http_(make_facts(arguments), arguments.options.admission) {}
 
 ServeSession::~ServeSession() { signalled.store(nullptr); }
 
@@ -150,6 +166,7 @@ void ServeSession::start_beside(const ContextReport& report) {
   governor_->start(contexts_->pools(),
                    std::max(memory ? memory->file_bytes : 0, report.weights.file_bytes));
   if (options_.governor) signalled.store(governor_->governor());
+  http_.set_governor(governor_.get());
   start_status_server();
   losses_ = std::jthread([this](const std::stop_token& stop) { watch_losses(stop); });
 }
@@ -168,8 +185,11 @@ void ServeSession::start_status_server() {
 /// On a thread of its own, since a terminal may take its time.
 void ServeSession::watch_losses(const std::stop_token& stop) {
   constexpr auto kLook = std::chrono::milliseconds(250);
+  std::mutex mutex;
+  std::condition_variable_any asleep;
+  std::unique_lock lock(mutex);
   while (!stop.stop_requested()) {
-    std::this_thread::sleep_for(kLook);
+    asleep.wait_for(lock, stop, kLook, [] { return false; });
     for (const std::string& loss : contexts_->take_losses()) {
       write_all(STDERR_FILENO, fmt::format("kvpsi: {}\n", printable(loss)));
     }
@@ -198,6 +218,7 @@ bool ServeSession::on_ready() {
     found.push_back(fmt::format("{} was never seen to be called", wrap.function));
   }
   print_banner(found);
+  http_.set_not_governed(found);
   is_ready_ = !options_.require || found.empty();
   if (!is_ready_) say("--psi-require is not met: this server does not start");
   return is_ready_;
@@ -221,6 +242,7 @@ void ServeSession::print_banner(const std::vector<std::string>& problems) {
 
 void ServeSession::finish() {
   signalled.store(nullptr);
+  http_.set_governor(nullptr);
   if (losses_.joinable()) {
     losses_.request_stop();
     losses_.join();

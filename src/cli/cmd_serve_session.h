@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/cmd_serve_http.h"
 #include "cli/cmd_serve_options.h"
 #include "cli/governor_thread.h"
 #include "cli/status_answer.h"
@@ -24,8 +25,7 @@ namespace kvpsi {
 class ServeSession {
  public:
   /// `arguments` outlives the session.
-  explicit ServeSession(const ServeArguments& arguments)
-      : arguments_(arguments), options_(arguments.options) {}
+  explicit ServeSession(const ServeArguments& arguments);
   ~ServeSession();
   ServeSession(const ServeSession&) = delete;
   ServeSession& operator=(const ServeSession&) = delete;
@@ -37,6 +37,9 @@ class ServeSession {
   /// To be called when the model is loaded and everything that a start calls has been called.
   /// False: --psi-require is not met.
   bool on_ready();
+
+  /// What it says over HTTP.
+  ServeHttp& http() { return http_; }
 
  private:
   Result<void> open();
@@ -54,6 +57,7 @@ class ServeSession {
   const ServeOptions& options_;
   std::uint64_t start_us_ = 0;
   bool is_ready_ = false;
+  ServeHttp http_;
   WeightBytes weights_;                 ///< of the first context's model
   std::vector<ContextReport> reports_;  ///< of the contexts made until it was ready
   OpenedSpill spill_;

@@ -7,7 +7,9 @@
 
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/cmd_serve_options.h"
@@ -15,6 +17,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "llama/server_hooks.h"
+#include "serve/routes.h"
 
 namespace kvpsi {
 namespace {
@@ -34,6 +37,40 @@ class ServerWords {
   std::vector<char*> argv_;
 };
 
+ServerResponse to_server(HttpResponse response) {
+  return {response.status, std::move(response.content_type), std::move(response.headers),
+          std::move(response.body)};
+}
+
+/// What llama-server's hooks ask, answered by the session.
+class Host final : public ServerHost {
+ public:
+  explicit Host(ServeSession& session) : session_(session) {}
+
+  bool on_ready() override { return session_.on_ready(); }
+  std::vector<ServerRoute> own_routes() override {
+    std::vector<ServerRoute> out;
+    for (const Route& route : routes()) {
+      out.push_back({route.method == Method::post, std::string(route.path),
+                     [this, &route] { return to_server(answer(route, session_.http())); }});
+    }
+    return out;
+  }
+  bool is_work(const std::string& path) override { return kvpsi::is_work(path); }
+  std::optional<ServerResponse> admit() override {
+    try {
+      auto refusal = session_.http().begin_work();
+      return refusal ? std::optional(to_server(std::move(*refusal))) : std::nullopt;
+    } catch (...) {  // no memory for the words of a refusal
+      return ServerResponse{.status = 503, .content_type = "text/plain", .headers = {}, .body = {}};
+    }
+  }
+  void on_work_ended() override { session_.http().end_work(); }
+
+ private:
+  ServeSession& session_;
+};
+
 int run_server(const std::string& program, const std::vector<std::string>& words) {
   const auto arguments = split_serve_arguments(words);
   if (!arguments) {
@@ -48,7 +85,8 @@ int run_server(const std::string& program, const std::vector<std::string>& words
   }
   for (const auto& [name, value] : arguments->environment) ::setenv(name.c_str(), value.c_str(), 1);
   ServeSession session(*arguments);
-  set_ready_hook([&session] { return session.on_ready(); });
+  Host host(session);
+  set_server_host(&host);
   const auto code = session.run([&server] { return server.run(); });
   return code ? *code : report_error("serve", code.error());
 }

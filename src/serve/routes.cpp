@@ -18,7 +18,7 @@ namespace {
 
 HttpResponse answer_done(bool is_done) {
   if (!is_done) {
-    return make_error(501, "not_supported_error", "no governor runs here (--psi-off)");
+    return make_error(501, "not_supported_error", "no governor runs here (--psi-governor off)");
   }
   HttpResponse response;
   response.body = R"({"success":true})";

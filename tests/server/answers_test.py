@@ -1,10 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Answers of the governed server are those of a stock one, at temperature 0.
-
-What two stock runs answer differently (batches of parallel requests form by chance) is left out,
-and must be the exception.
-"""
+"""Answers of the governed server are those of a stock one, at temperature 0: to the letter where
+requests follow each other, up to near ties where they race and batches form by chance."""
 import concurrent.futures
 import pathlib
 import tempfile
@@ -14,7 +11,7 @@ from server_process import Server
 
 TEXT = ("The river rises in the hills above the old town and runs for ninety miles to the sea. "
         "Boats once carried wool, slate and salt along it. ") * 6
-LEAST_COMPARED = 0.75
+NEAR = 0.6  # nats; which prefixes and batches meet moves these logits by up to 0.3
 
 
 def completion(prompt, **more):
@@ -49,17 +46,22 @@ def one_after_the_other():
 
 
 def at_once():
-    """Requests of four clients, more than there are slots. Batches form by chance, so each text is
-    one that the model repeats without doubt, whatever the last bit of a logit says."""
-    for i, what in enumerate(("wool", "slate", "salt", "coal", "corn", "iron")):
-        line = f"On day {i} the boat carried {what} down the river to the sea and came back empty. "
-        yield completion((line * (6 + i)).strip(), n_predict=24)
+    """Requests of four clients, more than there are slots."""
+    for i in range(6):
+        yield completion(f"{TEXT[: 200 + 50 * i]} Chapter {i}:", n_predict=16, n_probs=5)
 
 
-def words_of(answer):
-    """Which slot served it, and what that slot had cached, is chance when clients race."""
-    status, document = answer
-    return status, document["content"], document["tokens_predicted"], document["tokens_evaluated"]
+def disagreement(one, other):
+    """Where two answers of requests that raced differ by more than how batches happened to form,
+    which moves a logit a little: probabilities that are far apart, or another word without need."""
+    for position, (ours, theirs) in enumerate(zip(one, other)):
+        known = {choice["id"]: choice["logprob"] for choice in theirs["top_logprobs"]}
+        if abs(known.get(ours["id"], -100) - ours["logprob"]) > NEAR:
+            return f"token {position}: {ours} where the other has {theirs}"
+        if ours["id"] != theirs["id"]:
+            chosen, best = known[ours["id"]], known[theirs["id"]]
+            return None if best - chosen < NEAR else f"token {position}: no near tie"
+    return None
 
 
 def play(server):
@@ -68,12 +70,11 @@ def play(server):
     for i, (path, body) in enumerate(one_after_the_other()):
         answers[f"{i} {path}"] = server.post(path, body)
     with concurrent.futures.ThreadPoolExecutor(4) as clients:
-        parallel = clients.map(lambda request: words_of(server.post(*request)), at_once())
-        answers.update({f"parallel {i}": answer for i, answer in enumerate(parallel)})
+        answers["parallel"] = list(clients.map(lambda request: server.post(*request), at_once()))
     slot = {"filename": "slot.bin"}
     for action in ("save", "erase", "restore"):
         answers[action] = server.post(f"/slots/0?action={action}", slot)[0]
-    answers["after restore"] = server.post(*completion("Salt is", id_slot=0))
+    answers["after restore"] = server.post(*completion("Salt is", id_slot=0, cache_prompt=False))
     return answers
 
 
@@ -89,14 +90,16 @@ def record(kind, *flags):
 
 class Answers(unittest.TestCase):
     def compare(self, *flags):
-        first, again = record("stock", *flags), record("stock", *flags)
-        governed = record("governed", *flags)
-        stable = [name for name in first if first[name] == again[name]]
-        self.assertGreaterEqual(len(stable), LEAST_COMPARED * len(first),
-                                "stock does not agree with itself")
-        for name in stable:
+        stock, governed = record("stock", *flags), record("governed", *flags)
+        raced = zip(governed.pop("parallel"), stock.pop("parallel"))
+        for i, ((status, ours), (_, theirs)) in enumerate(raced):
+            with self.subTest(parallel=i):
+                self.assertEqual(status, 200)
+                probabilities = "completion_probabilities"
+                self.assertIsNone(disagreement(ours[probabilities], theirs[probabilities]))
+        for name, answer in stock.items():
             with self.subTest(name=name):
-                self.assertEqual(governed[name], first[name])
+                self.assertEqual(governed[name], answer)
 
     def test_as_stock(self):
         self.compare()

@@ -19,7 +19,7 @@ MODEL = os.environ.get("MODEL", "")
 START_S = 60
 
 # What differs from run to run and says nothing.
-VOLATILE = {"id", "created", "timings", "completion_id", "t_ms"}
+VOLATILE = {"created", "timings", "completion_id", "t_ms"}
 
 
 def free_port():
@@ -39,7 +39,8 @@ def command_of(kind):
 def normalise(value):
     """The answer without what differs from run to run."""
     if isinstance(value, dict):
-        return {k: normalise(v) for k, v in value.items() if k not in VOLATILE}
+        return {k: normalise(v) for k, v in value.items()
+                if k not in VOLATILE and not (k == "id" and isinstance(v, str))}
     if isinstance(value, list):
         return [normalise(v) for v in value]
     return value
@@ -54,13 +55,20 @@ def events_of(text):
 class Server:
     """One running server. Use as a context manager, so that none is left behind."""
 
-    def __init__(self, kind, *flags, environment=None):
+    def __init__(self, kind, *flags, environment=None, key=None, group=None):
         self.port = free_port()
+        self.headers = {"Content-Type": "application/json"}
+        if key is not None:
+            flags += ("--api-key", key)
+            self.headers["Authorization"] = f"Bearer {key}"
         self.log = tempfile.TemporaryFile(mode="w+")
         words = ["-m", MODEL, "--port", str(self.port), "-t", "1", "--seed", "1", *flags]
+        command = command_of(kind) + words
+        if group is not None:
+            command = ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(group), *command]
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            command_of(kind) + words, stdin=subprocess.DEVNULL, stdout=self.log,
+            command, stdin=subprocess.DEVNULL, stdout=self.log,
             stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
         self.start_s = self.wait_until_ready()
@@ -91,7 +99,7 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             payload = None if body is None else json.dumps(body)
-            connection.request(method, path, payload, {"Content-Type": "application/json"})
+            connection.request(method, path, payload, self.headers)
             response = connection.getresponse()
             return response.status, response.read().decode()
         finally:

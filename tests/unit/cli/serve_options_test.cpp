@@ -64,7 +64,8 @@ TEST(ServeOptions, RefuseInOneLine) {
       {{"--psi-governor", "maybe"}, "'maybe' is none of on|off"},
       {{"--psi-require", "--psi-governor", "off"}, "--psi-require needs the governor"},
       {{"--psi-dry-run", "--psi-governor", "off"}, "--psi-dry-run needs --psi-governor on"},
-      {{"--kv-min", "2GiB", "--kv-max", "1GiB"}, "--kv-min 2.0 GiB is more than --kv-max 1.0 GiB"},
+      {{"--kv-min", "2GiB", "--kv-max", "1GiB"},
+       "--kv-min 2.00 GiB is more than --kv-max 1.00 GiB"},
   };
   for (const auto& each : cases) {
     const auto split = split_serve_arguments(each.words);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// See cmd_run_spill.h.
-#include "cli/cmd_run_spill.h"
+// See spill_options.h.
+#include "cli/spill_options.h"
 
 #include <fmt/core.h>
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// See cmd_serve_http.h.
+#include "cli/cmd_serve_http.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace kvpsi {
+
+void ServeHttp::set_not_governed(std::vector<std::string> clauses) {
+  const std::lock_guard lock(mutex_);
+  not_governed_ = std::move(clauses);
+}
+
+Governor* ServeHttp::acting() const {
+  GovernorThread* const thread = governor_.load();
+  return thread != nullptr && thread->is_enabled() ? thread->governor() : nullptr;
+}
+
+Admission ServeHttp::judge(std::uint64_t running, std::uint64_t request) const {
+  GovernorThread* const thread = governor_.load();
+  if (!admission_ || thread == nullptr || !thread->is_enabled()) return {};
+  const std::optional<Tick> tick = thread->last_tick();
+  if (!tick) return {};
+  return admit(
+      *tick,
+      {.now_us = monotonic_us(), .running = static_cast<unsigned>(running), .request = request});
+}
+
+/// Counted as running before it is judged, so that two that come together see each other.
+std::optional<HttpResponse> ServeHttp::begin_work() {
+  const std::uint64_t others = running_.fetch_add(1);
+  std::uint64_t number = admitted_.load();
+  for (const auto& refused : refused_) number += refused.load();
+  const Admission admission = judge(others, number);
+  if (admission.admits()) {
+    admitted_.fetch_add(1);
+    return std::nullopt;
+  }
+  running_.fetch_sub(1);
+  refused_[static_cast<std::size_t>(admission.refusal)].fetch_add(1);
+  return make_refusal(admission);
+}
+
+ServerSnapshot ServeHttp::snapshot() const {
+  ServerSnapshot now = facts_;
+  now.uptime_s = (monotonic_us() - start_us_) / 1'000'000;
+  {
+    const std::lock_guard lock(mutex_);
+    now.not_governed = not_governed_;
+  }
+  const auto count = [this](Refusal refusal) {
+    return refused_[static_cast<std::size_t>(refusal)].load();
+  };
+  now.requests = {.running = running_.load(),
+                  .admitted = admitted_.load(),
+                  .refused_critical = count(Refusal::critical),
+                  .refused_high = count(Refusal::high),
+                  .refused_budget = count(Refusal::budget)};
+  now.admission = judge(now.requests.running, now.requests.admitted);
+  GovernorThread* const thread = governor_.load();
+  if (thread == nullptr) return now;
+  now.tick = thread->last_tick();
+  now.is_governed = thread->is_enabled() && !(now.tick && now.tick->dry_run);
+  now.totals = thread->totals();
+  return now;
+}
+
+bool ServeHttp::give_back() {
+  Governor* const governor = acting();
+  if (governor != nullptr) governor->ask_give_back();
+  return governor != nullptr;
+}
+
+bool ServeHttp::set_paused(bool paused) {
+  Governor* const governor = acting();
+  if (governor != nullptr && governor->paused() != paused) governor->toggle_pause();
+  return governor != nullptr;
+}
+
+}  // namespace kvpsi

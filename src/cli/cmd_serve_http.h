@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// What a governed server says over HTTP besides llama-server: its own routes, and 503 for new work
+// where memory is short. From snapshots alone: nothing here waits for the engine. Next hops:
+// serve/routes.h, policy/admission.h, llama/server_hooks.h calls.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "cli/governor_thread.h"
+#include "serve/routes.h"
+
+namespace kvpsi {
+
+/// Any thread, once made. Before set_governor nobody is refused and there is no turn to show.
+class ServeHttp final : public RouteHost {
+ public:
+  /// `admission` false: nobody is ever refused. `facts`: what does not change, of the snapshot.
+  ServeHttp(ServerSnapshot facts, bool admission)
+      : facts_(std::move(facts)), admission_(admission) {}
+
+  /// From the moment that the governor runs; null before it ends.
+  void set_governor(GovernorThread* governor) { governor_.store(governor); }
+  void set_not_governed(std::vector<std::string> clauses);
+
+  /// The refusal of a request that has come; none: it has begun, and end_work follows.
+  std::optional<HttpResponse> begin_work();
+  void end_work() { running_.fetch_sub(1); }
+
+  ServerSnapshot snapshot() const override;
+  bool give_back() override;
+  bool set_paused(bool paused) override;
+
+ private:
+  Admission judge(std::uint64_t running, std::uint64_t request) const;
+  Governor* acting() const;
+
+  ServerSnapshot facts_;
+  const bool admission_;
+  const std::uint64_t start_us_ = monotonic_us();
+  mutable std::mutex mutex_;  ///< guards not_governed_
+  std::vector<std::string> not_governed_;
+  std::atomic<GovernorThread*> governor_{nullptr};
+  std::atomic<std::uint64_t> running_{0};
+  std::atomic<std::uint64_t> admitted_{0};
+  std::array<std::atomic<std::uint64_t>, 4> refused_{};  ///< by Refusal
+};
+
+}  // namespace kvpsi
