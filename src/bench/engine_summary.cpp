@@ -61,6 +61,7 @@ ContextAccount read_account(const Json& json) {
   account.kv_spilled_bytes = number(kv, "spilled_bytes");
   account.kv_tokens = number(kv, "tokens_final");
   account.tokens_trimmed = number(context, "tokens_trimmed");
+  account.tokens_spoiled = number(context, "tokens_spoiled");
   account.tokens_restored = number(context, "tokens_restored");
   account.tokens_reevaluated = number(context, "tokens_reevaluated");
   account.tokens_lost = number(context, "tokens_lost");
@@ -138,7 +139,8 @@ EngineSummary read_document(const Json& json) {
 
 std::uint64_t ContextAccount::tokens_out() const {
   const std::uint64_t settled = tokens_restored + tokens_reevaluated + tokens_lost;
-  return tokens_trimmed > settled ? tokens_trimmed - settled : 0;
+  const std::uint64_t missed = tokens_trimmed + tokens_spoiled;
+  return missed > settled ? missed - settled : 0;
 }
 
 Result<EngineSummary> parse_engine_summary(std::string_view text, const std::string& path) {

@@ -31,6 +31,7 @@ struct ContextAccount {
   std::uint64_t kv_spilled_bytes = 0;
   std::uint64_t kv_tokens = 0;
   std::uint64_t tokens_trimmed = 0;
+  std::uint64_t tokens_spoiled = 0;  ///< not trimmed, but their rows did not come back
   std::uint64_t tokens_restored = 0;
   std::uint64_t tokens_reevaluated = 0;
   std::uint64_t tokens_lost = 0;

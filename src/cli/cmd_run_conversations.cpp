@@ -25,9 +25,6 @@ Json turn_json(const Generation& turn) {
           {"decode_end_us", turn.decode_end_us}};
 }
 
-/// What the context counts over all conversations is not told apart: known where it is nothing.
-Json share_of(std::uint64_t all_tokens) { return all_tokens == 0 ? Json(0) : Json(nullptr); }
-
 }  // namespace
 
 Json latency_json(const std::vector<double>& latencies_ms) {
@@ -57,9 +54,11 @@ Json conversations_json(const RunRecord& record) {
     entry.update(turn_json(one.first));
     entry["live_tokens"] = one.live_tokens;
     entry["tokens_missing"] = one.missing_tokens;
-    entry["tokens_trimmed"] = share_of(record.context.tokens_trimmed);
-    entry["tokens_restored"] = share_of(record.context.tokens_restored);
-    entry["tokens_lost"] = share_of(record.context.tokens_lost);
+    entry["tokens_trimmed"] = one.account.trimmed;
+    entry["tokens_spoiled"] = one.account.spoiled;
+    entry["tokens_restored"] = one.account.restored;
+    entry["tokens_reevaluated"] = one.account.reevaluated;
+    entry["tokens_lost"] = one.account.lost;
     entry["then"] = one.second ? turn_json(*one.second) : Json(nullptr);
     list.push_back(std::move(entry));
   }
@@ -78,6 +77,16 @@ std::string name_those_ended_by(std::span<const ConversationOutcome> conversatio
   }
   if (count == 0) return {};
   return fmt::format("conversation{} {}", count == 1 ? "" : "s", names);
+}
+
+std::vector<std::string> name_losses(std::span<const ConversationOutcome> conversations) {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < conversations.size(); ++i) {
+    const std::uint64_t lost = conversations[i].account.lost;
+    if (lost == 0) continue;
+    lines.push_back(fmt::format("conversation {} lost {} tokens of its context for good", i, lost));
+  }
+  return lines;
 }
 
 }  // namespace kvpsi

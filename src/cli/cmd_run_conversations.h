@@ -27,4 +27,7 @@ nlohmann::ordered_json latency_json(const std::vector<double>& latencies_ms);
 std::string name_those_ended_by(std::span<const ConversationOutcome> conversations,
                                 StopReason reason);
 
+/// "conversation 2 lost 40 tokens of its context for good", a line for each that lost any.
+std::vector<std::string> name_losses(std::span<const ConversationOutcome> conversations);
+
 }  // namespace kvpsi

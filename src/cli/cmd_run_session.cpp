@@ -239,6 +239,7 @@ Result<void> RunSession::generate() {
     rest();
     if (has_later_turns) phases_.enter(RunPhase::then);
   };
+  generate.on_turns_over = [this] { stop_governor(); };
   auto held = engine_->converse(conversations_, generate, governed_.get(), signals_.stop_flag());
   if (!held) return std::unexpected(held.error());
   record_.generation = std::move(held->whole);
@@ -265,12 +266,17 @@ void RunSession::rest() {
   }
 }
 
-void RunSession::finish() {
-  phases_.enter(RunPhase::end);
+/// From here on the context is what the books say of it.
+void RunSession::stop_governor() {
   status_.reset();
   signals_.set_governor(nullptr);
+  if (governor_ != nullptr) governor_->stop();
+}
+
+void RunSession::finish() {
+  phases_.enter(RunPhase::end);
+  stop_governor();
   if (governor_ != nullptr) {
-    governor_->stop();
     record_.governor = governor_->record();
     const auto journal = governor_->journal_status();
     if (journal && journal->error) screen_.warn("the journal is cut: " + describe(*journal->error));

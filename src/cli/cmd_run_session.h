@@ -44,6 +44,7 @@ class RunSession {
   bool is_rest_over(std::uint64_t waited_us);
   void follow_generation(GenerateOptions& generate);
   void show_conversation(std::size_t index, const ConversationOutcome& outcome);
+  void stop_governor();
   void finish();
   StatusFacts facts() const;
 

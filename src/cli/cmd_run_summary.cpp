@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/bytes.h"
 #include "cli/cmd_run_conversations.h"
@@ -80,6 +81,7 @@ Json governor_json(const RunRecord& record) {
 /// What became of the context: what was taken out of it, what of that is back, what is gone.
 Json context_json(const ContextMemory& context) {
   return {{"tokens_trimmed", context.tokens_trimmed},
+          {"tokens_spoiled", context.tokens_spoiled},
           {"tokens_restored", context.tokens_restored},
           {"tokens_reevaluated", context.tokens_reevaluated},
           {"tokens_lost", context.tokens_lost},
@@ -169,11 +171,13 @@ std::vector<std::string> summary_lines(const RunRecord& record) {
       format_bytes(record.memory.hwm_bytes)));
   if (record.governor.enabled) {
     lines.push_back(fmt::format(
-        "given back: KV {}, scratch {}, heap {}; {} tokens of context dropped; highest level {}",
+        "given back: KV {}, scratch {}, heap {}; {} tokens of context trimmed, {} lost; "
+        "highest level {}",
         format_bytes(context.kv_bytes_released), format_bytes(context.scratch_bytes_released),
-        format_bytes(context.heap_bytes_released), context.tokens_trimmed,
+        format_bytes(context.heap_bytes_released), context.tokens_trimmed, context.tokens_lost,
         name(record.governor.level_max)));
   }
+  for (std::string& line : name_losses(record.conversations)) lines.push_back(std::move(line));
   if (record.own_psi) {
     const OwnPsi& psi = *record.own_psi;
     lines.push_back(fmt::format(

@@ -26,6 +26,11 @@ inline CellMeta read_meta(const llama_kv_cells& cells, std::uint32_t cell) {
   return {cells.pos_get(cell), cells.ext_get(cell), cells.seq_get_all(cell)};
 }
 
+/// Somebody must own it.
+inline llama_seq_id first_owner(const CellMeta& meta) {
+  return static_cast<llama_seq_id>(meta.seqs._Find_first());
+}
+
 /// The cell must be empty.
 inline void set_meta(llama_kv_cells& cells, std::uint32_t cell, const CellMeta& meta) {
   cells.pos_set(cell, meta.pos);

@@ -45,7 +45,10 @@ std::optional<StopReason> ConversationRun::asked_to_end() const {
 }
 
 void ConversationRun::account_for(Speaker& speaker) {
-  speaker.out->live_tokens = decoder_.count_tokens(speaker.sequence);
+  const SequenceBooks books = decoder_.settle(speaker.sequence);
+  speaker.out->account = books.account;
+  speaker.out->account -= speaker.booked;
+  speaker.out->live_tokens = books.live_tokens;
   const auto evaluated = static_cast<std::uint64_t>(speaker.position);
   speaker.out->missing_tokens = evaluated - std::min(evaluated, speaker.out->live_tokens);
 }
@@ -130,6 +133,7 @@ Result<void> ConversationRun::admit_waiting() {
     *seat = true;
     Speaker& speaker = speakers_[waiting_++];
     speaker.sequence = static_cast<llama_seq_id>(seat - seats_.begin());
+    speaker.booked = decoder_.account(speaker.sequence);
     if (const auto done = prefill(speaker); !done) return done;
   }
   return {};
@@ -265,6 +269,7 @@ Result<Conversations> ConversationRun::run(std::span<const Conversation> asked) 
     if (options_.on_first_turns_over) options_.on_first_turns_over();
     clock_start_us_ = 0;
     done = hold_second_turns();
+    if (options_.on_turns_over) options_.on_turns_over();
   }
   if (!done) {
     for (Speaker* speaker : speaking_) show(*speaker, speaker->stream.finish());

@@ -37,6 +37,7 @@ class ConversationRun {
     std::uint32_t wanted = 0;    ///< tokens of that turn
     llama_seq_id sequence = -1;  ///< < 0: no seat
     llama_pos position = 0;      ///< tokens evaluated
+    TokenAccount booked;         ///< of those who had the seat before
     Token next = 0;              ///< not evaluated yet: sampled, or held back from the prompt
     bool is_prefilled = false;
     SamplerPtr sampler;

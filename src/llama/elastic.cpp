@@ -56,6 +56,10 @@ std::uint64_t GovernedContext::sequence_tokens(std::int32_t sequence) {
   const std::lock_guard lock(state_->engine());
   return state_->context() == nullptr ? 0 : count_sequence_cells(state_->memory(), sequence);
 }
+TokenAccount GovernedContext::sequence_account(std::int32_t sequence) {
+  return state_->sequence_account(sequence);
+}
+SequenceBooks GovernedContext::settle(std::int32_t sequence) { return state_->settle(sequence); }
 std::uint64_t GovernedContext::make_room(std::uint32_t cells) { return state_->make_room(cells); }
 
 }  // namespace kvpsi

@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "govern/ports.h"
+#include "llama/token_account.h"
 
 struct llama_model;
 struct llama_context;
@@ -97,9 +98,9 @@ struct ContextMemory {
   std::uint64_t kv_spilled_bytes = 0;  ///< on disk, not in memory
   std::uint64_t kv_trimmed_bytes = 0;  ///< of these, out of a running context until they are back
   std::uint64_t prunes = 0;            ///< trims that took anything out
-  /// Tokens taken out of a running context since attach. Each of them is back (restored: its rows
-  /// were read back; reevaluated: computed anew), lost for good, or still out.
+  /// Of all sequences, since attach: see TokenAccount.
   std::uint64_t tokens_trimmed = 0;
+  std::uint64_t tokens_spoiled = 0;
   std::uint64_t tokens_restored = 0;
   std::uint64_t tokens_reevaluated = 0;
   std::uint64_t tokens_lost = 0;
@@ -113,6 +114,12 @@ struct ContextMemory {
   std::uint64_t release_us = 0;        ///< time spent on giving memory back
   std::uint64_t first_release_us = 0;  ///< monotonic time of the first bytes back; 0 = none yet
   std::uint64_t wraps_fired = 0;       ///< calls of all wraps since the program started
+};
+
+/// A sequence at one moment.
+struct SequenceBooks {
+  TokenAccount account;
+  std::uint64_t live_tokens = 0;  ///< in the cache
 };
 
 class GovernedState;
@@ -165,6 +172,13 @@ class GovernedContext {
 
   /// Cells of one sequence. Inference thread, or any between decodes; 0 once the context is gone.
   std::uint64_t sequence_tokens(std::int32_t sequence);
+
+  /// What became of its tokens since attach. Inference thread, between decodes.
+  TokenAccount sequence_account(std::int32_t sequence);
+
+  /// Closes the books of a sequence with which nobody goes on: what of it cannot come back is lost
+  /// by name. Inference thread, between decodes; the logits of the last decode are gone.
+  SequenceBooks settle(std::int32_t sequence);
 
   /// Trims, where the options allow it, until `cells` more fit below kv_max_bytes and n_ctx.
   /// Inference thread, between decodes. Returns the tokens dropped; ask kv_cells_left() afterwards.

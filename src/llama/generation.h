@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "llama/prompt.h"
+#include "llama/token_account.h"
 
 namespace kvpsi {
 
@@ -32,6 +33,7 @@ struct GenerateOptions {
   std::function<void(std::uint32_t, std::uint32_t)> on_progress;
   std::function<void()> on_decode_start;      ///< once, between prefill and decoding
   std::function<void()> on_first_turns_over;  ///< once, before later turns, if any
+  std::function<void()> on_turns_over;        ///< once, after all turns, before books are closed
   /// A conversation with something to say has said all of it: its place in the list, and the rest.
   std::function<void(std::size_t, const ConversationOutcome&)> on_conversation_end;
 };
@@ -103,6 +105,7 @@ struct ConversationOutcome {
   /// Of its tokens those in the cache, when its sequence was removed or else at the end.
   std::uint64_t live_tokens = 0;
   std::uint64_t missing_tokens = 0;  ///< were evaluated, but not live then: trimmed and not back
+  TokenAccount account;              ///< what became of its tokens until then
 };
 
 /// What came of all. `whole` is the first turns together: sums, texts joined by line feeds, times

@@ -20,6 +20,7 @@
 #include "llama-model.h"
 #include "llama/attached.h"
 #include "llama/buffer_registry.h"
+#include "llama/sequence_cells.h"
 #include "llama/weights.h"
 #include "llama/wrap_counts.h"
 
@@ -212,16 +213,19 @@ SelfCheck GovernedState::self_check() {
 
 ContextMemory GovernedState::measure() {
   ContextMemory out;
+  TokenAccount tokens;
   {
     const std::lock_guard lock(gate_.mutex);
     if (gate_.attached && kv_) kv_->measure(out);
     if (gate_.attached && scratch_) scratch_->measure(out);
+    tokens = counters_.all_tokens();
   }
   out.prunes = counters_.prunes;
-  out.tokens_trimmed = counters_.tokens_trimmed;
-  out.tokens_restored = counters_.tokens_restored;
-  out.tokens_reevaluated = counters_.tokens_reevaluated;
-  out.tokens_lost = counters_.tokens_lost;
+  out.tokens_trimmed = tokens.trimmed;
+  out.tokens_spoiled = tokens.spoiled;
+  out.tokens_restored = tokens.restored;
+  out.tokens_reevaluated = tokens.reevaluated;
+  out.tokens_lost = tokens.lost;
   out.bytes_spilled = counters_.bytes_spilled;
   out.bytes_restored = counters_.bytes_restored;
   out.restore_us = counters_.restore_us;
@@ -238,6 +242,19 @@ ContextMemory GovernedState::measure() {
 std::uint64_t GovernedState::kv_cells_left() {
   const std::lock_guard lock(gate_.mutex);
   return gate_.attached && kv_ ? kv_->cells_left() : ~std::uint64_t{0};
+}
+
+TokenAccount GovernedState::sequence_account(std::int32_t sequence) {
+  const std::lock_guard lock(gate_.mutex);
+  return sequence >= 0 && sequence < LLAMA_MAX_SEQ ? counters_.tokens_of(sequence) : TokenAccount{};
+}
+
+SequenceBooks GovernedState::settle(std::int32_t sequence) {
+  const std::lock_guard lock(gate_.mutex);
+  if (!gate_.attached) return {};
+  if (kv_) kv_->settle(sequence);
+  return {.account = counters_.tokens_of(sequence),
+          .live_tokens = count_sequence_cells(memory_, sequence)};
 }
 
 std::uint64_t GovernedState::make_room(std::uint32_t cells) {

@@ -60,6 +60,8 @@ class GovernedState {
   WeightBytes weights() const { return weights_; }
   ContextMemory measure();
   std::uint64_t kv_cells_left();
+  TokenAccount sequence_account(std::int32_t sequence);
+  SequenceBooks settle(std::int32_t sequence);
   std::uint64_t make_room(std::uint32_t cells);
   void pin(std::int32_t sequence, bool pinned);
   std::vector<std::string> take_losses();

@@ -300,15 +300,17 @@ Outcome KvPool::trim(const Action& action, const Outcome& so_far) {
 
 std::uint64_t KvPool::drop_for_good(std::uint64_t wanted) {
   const TrimPlan plan = plan_trim(parts_.front()->cache(), rule(), wanted, cells_above_floor());
-  const std::uint64_t before = parts_.front()->cells().used();
   if (plan.cells == 0) return 0;
   parts_.front()->cells().note_live();
-  static_cast<void>(drop_spans(memory_, plan));
+  std::uint64_t dropped = 0;
+  for (const TrimSpan& span : plan.spans) {
+    const std::uint64_t cells = drop_span(memory_, parts_.front()->cache(), span);
+    counters_.tokens_of(span.seq).trimmed += cells;
+    counters_.tokens_of(span.seq).lost += cells;
+    dropped += cells;
+  }
   if (spill_) spill_->look_again(false);
-  const std::uint64_t dropped = before - parts_.front()->cells().used();
   counters_.prunes.fetch_add(1, std::memory_order_relaxed);
-  counters_.tokens_trimmed.fetch_add(dropped, std::memory_order_relaxed);
-  counters_.tokens_lost.fetch_add(dropped, std::memory_order_relaxed);
   return dropped;
 }
 

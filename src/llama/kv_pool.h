@@ -58,6 +58,9 @@ class KvPool final : public GatedPool {
   /// disk where their rows must go there first. Inference thread, no decode running.
   std::uint64_t trim_cells(std::uint64_t wanted);
 
+  /// Nobody goes on with the sequence: what of it cannot come back is lost by name from now on.
+  void settle(llama_seq_id seq);
+
   /// How many more tokens fit below n_ctx and kv_max_bytes.
   std::uint64_t cells_left() const;
   bool can_trim() const { return options_.trim != TrimMode::off && !has_window(); }
@@ -98,7 +101,7 @@ class KvPool final : public GatedPool {
   bool is_shift_pending() const;
   bool is_settled() const { return !copy_pending_ && !is_shift_pending(); }
   void bring_all_back(llama_seq_id seq);
-  void repair_lost();
+  void repair_lost(llama_seq_id ending = -1);
   void close_end(llama_seq_id seq);
   void lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq);
   void forget_tokens(llama_seq_id seq);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 #include <ranges>
+#include <utility>
 
 #include "base/clock.h"
 #include "llama-kv-cache.h"
@@ -127,6 +128,7 @@ void KvPool::after_seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llam
   } else {
     spill_->seq_rm(to, 0, -1);
     const std::uint64_t left = spill_->trimmed().count(from);
+    counters_.tokens_of(to).spoiled += left;
     if (left > 0) lose(left, "is a copy of one whose trimmed tokens found the cache full", to);
   }
   spill_->look_again(false);
@@ -227,7 +229,7 @@ void KvPool::forget_tokens(llama_seq_id seq) {
 }
 
 void KvPool::lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq) {
-  counters_.tokens_lost.fetch_add(tokens, std::memory_order_relaxed);
+  counters_.tokens_of(std::max(seq, 0)).lost += tokens;
   losses_.push_back(fmt::format("{} tokens are lost: sequence {} {}", tokens, seq, why));
 }
 
@@ -237,14 +239,21 @@ void KvPool::bring_all_back(llama_seq_id seq) {
   repair_lost();
 }
 
-void KvPool::repair_lost() {
+/// Tokens of the sequence that could not be read back will not come back.
+void KvPool::settle(llama_seq_id seq) {
+  if (spill_) spill_->settle_untrims();
+  repair_lost(seq);
+}
+
+void KvPool::repair_lost(llama_seq_id ending) {
   if (!spill_ || !spill_->has_lost()) return;
   for (const auto& part : parts_) part->cells().note_live();  // repairing frees cells
   const bool shifts = is_shift_pending();
-  const Repair done = repair(context_, memory_, has_window(), spill_->take_lost(), *spill_);
-  counters_.tokens_reevaluated.fetch_add(done.tokens_reevaluated, std::memory_order_relaxed);
-  counters_.tokens_lost.fetch_add(done.tokens_lost, std::memory_order_relaxed);
-  losses_.insert(losses_.end(), done.losses.begin(), done.losses.end());
+  const RepairOptions options{.from_start = has_window(), .ending = ending};
+  for (Repair& done : repair(context_, memory_, options, spill_->take_lost(), *spill_)) {
+    counters_.tokens_of(done.sequence) += done.account;
+    if (!done.loss.empty()) losses_.push_back(std::move(done.loss));
+  }
   if (shifts || has_window()) note_written_everywhere();
 }
 

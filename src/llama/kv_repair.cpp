@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <optional>
+#include <string_view>
 
 #include "llama/real_functions.h"
 
@@ -110,38 +110,95 @@ void forget_positions(llama_memory_t memory, const Tokens& lost, llama_seq_id se
   }
 }
 
+/// Cells that the sequence can have from p0 on: its own and the free ones.
+std::uint64_t count_room(const llama_kv_cells& cells, llama_seq_id seq, llama_pos p0) {
+  std::uint64_t room = cells.size() - cells.get_used();
+  const auto& by_position = cells.seq_pos_get(seq);
+  for (auto at = by_position.lower_bound({p0, 0}); at != by_position.end(); ++at) {
+    if (cells.seq_count(at->second) == 1) ++room;
+  }
+  return room;
+}
+
+/// Tokens in the file or lost out of it, at p0 or later, that are booked on this sequence.
+std::uint64_t count_booked(const LostCells& lost, const KvSpill& spill, llama_seq_id seq,
+                           llama_pos p0) {
+  std::uint64_t count = 0;
+  const auto look = [&](const CellMeta& token) {
+    if (is_of(token, seq) && first_owner(token) == seq && token.pos >= p0) ++count;
+  };
+  for (const TrimmedBlock& block : lost.trimmed) block.for_each(look);
+  spill.trimmed().for_each(look);
+  return count;
+}
+
+class Repairer {
+ public:
+  Repairer(llama_context* context, llama_memory_t memory, const LostCells& lost, KvSpill& spill)
+      : context_(context), memory_(memory), lost_(lost), spill_(spill) {}
+
+  /// `gone`: what is lost of the sequence, not empty.
+  Repair repair(llama_seq_id seq, const Tokens& gone, const RepairOptions& options) {
+    if (seq == options.ending) return forget(seq, gone, "it ended before they were needed");
+    const llama_kv_cells& cells = spill_.cells_of_sequence(seq);
+    const llama_pos p0 = options.from_start ? 0 : gone.begin()->first;
+    const Tokens tokens = tokens_from(cells, spill_, gone, seq, p0);
+    if (tokens.empty()) return forget(seq, gone, "what they were is not known");
+    if (tokens.size() > count_room(cells, seq, p0)) return forget(seq, gone, "the cache is full");
+    const std::uint64_t missing = gone.size() + spill_.trimmed().count(seq, p0);
+    const std::uint64_t booked = count_booked(lost_, spill_, seq, p0);
+    __real_llama_memory_seq_rm(memory_, seq, p0, -1);
+    spill_.seq_rm(seq, p0, -1);
+    spill_.look_again(false);
+    const std::uint64_t done = evaluate(context_, tokens, seq);
+    Repair out{.sequence = seq, .account = {}, .loss = {}};
+    out.account.reevaluated = std::min(done, missing);
+    out.account.lost = tokens.size() - done;
+    out.account.spoiled = out.account.reevaluated + out.account.lost - booked;
+    if (done < tokens.size()) out.loss = describe(out, p0, "evaluating them anew failed");
+    return out;
+  }
+
+ private:
+  Repair forget(llama_seq_id seq, const Tokens& gone, std::string_view why) {
+    Repair out{.sequence = seq, .account = {}, .loss = {}};
+    out.account.lost = gone.size();
+    std::uint64_t booked = 0;
+    for (const TrimmedBlock& block : lost_.trimmed) {
+      block.for_each([&](const CellMeta& token) { booked += first_owner(token) == seq ? 1 : 0; });
+    }
+    out.account.spoiled = out.account.lost - booked;
+    out.loss = describe(out, gone.begin()->first, why);
+    forget_positions(memory_, gone, seq);
+    return out;
+  }
+
+  static std::string describe(const Repair& repair, llama_pos p0, std::string_view why) {
+    return fmt::format(
+        "sequence {} lost {} tokens from position {} on: the spill file could not be read back, "
+        "and {}",
+        repair.sequence, repair.account.lost, p0, why);
+  }
+
+  llama_context* const context_;
+  const llama_memory_t memory_;
+  const LostCells& lost_;
+  KvSpill& spill_;
+};
+
 }  // namespace
 
-Repair repair(llama_context* context, llama_memory_t memory, bool from_start, const LostCells& lost,
-              KvSpill& spill) {
-  Repair out;
+std::vector<Repair> repair(llama_context* context, llama_memory_t memory,
+                           const RepairOptions& options, const LostCells& lost, KvSpill& spill) {
+  std::vector<Repair> out;
   const SeqSet owners = owners_of(lost);
+  Repairer repairer(context, memory, lost, spill);
   for (llama_seq_id seq = 0; seq < LLAMA_MAX_SEQ; ++seq) {
     if (!owners.test(static_cast<std::size_t>(seq))) continue;
     const Tokens gone = lost_tokens(lost, seq);
     if (gone.empty()) continue;
-    const llama_pos p0 = from_start ? 0 : gone.begin()->first;
-    const Tokens tokens = tokens_from(spill.cells_of_sequence(seq), spill, gone, seq, p0);
-    std::uint64_t done = 0;
-    std::uint64_t missing = gone.size();  // rows that nobody has
-    if (tokens.empty()) {
-      forget_positions(memory, gone, seq);
-    } else {
-      missing += spill.trimmed().count(seq, p0);
-      __real_llama_memory_seq_rm(memory, seq, p0, -1);
-      spill.seq_rm(seq, p0, -1);
-      spill.look_again(false);
-      done = evaluate(context, tokens, seq);
-    }
+    out.push_back(repairer.repair(seq, gone, options));
     spill.look_again(true);
-    const std::uint64_t all = tokens.empty() ? gone.size() : tokens.size();
-    out.tokens_reevaluated += std::min(done, missing);
-    if (done == all) continue;
-    out.tokens_lost += all - done;
-    out.losses.push_back(fmt::format(
-        "sequence {} lost {} tokens from position {} on: the spill file could not be read back, "
-        "and they could not be evaluated anew",
-        seq, all - done, gone.begin()->first));
   }
   return out;
 }

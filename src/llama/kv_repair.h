@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What to do when rows did not come back from the file: the cells still know their tokens, so the
-// sequence is evaluated anew from the first lost position on; where a token is not known, its
-// position leaves the context and is reported by name. Inference thread, engine's mutex held, no
-// decode running; the logits of the last decode are overwritten. Next hop: llama_decode.
+// sequence is evaluated anew from the first lost position on; where a token is not known, or the
+// cache has no room for all, lost positions leave the context and are reported by name. Inference
+// thread, engine's mutex held, no decode running; the logits of the last decode are overwritten.
+// Next hop: llama_decode.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +12,26 @@
 
 #include "llama.h"
 #include "llama/kv_spill.h"
+#include "llama/token_account.h"
 
 namespace kvpsi {
 
+/// What became of one sequence.
 struct Repair {
-  std::uint64_t tokens_reevaluated = 0;
-  std::uint64_t tokens_lost = 0;
-  std::vector<std::string> losses;  ///< one clause for each sequence that lost something
+  llama_seq_id sequence = 0;
+  TokenAccount account;  ///< to be added to the sequence's own
+  std::string loss;      ///< one clause; empty: everything was evaluated anew
 };
 
-/// `from_start`: a sliding-window cache has forgotten what lies before the lost position, so the
-/// whole sequence is evaluated. Takes as long as a prefill of what is evaluated.
-Repair repair(llama_context* context, llama_memory_t memory, bool from_start, const LostCells& lost,
-              KvSpill& spill);
+struct RepairOptions {
+  /// A sliding-window cache has forgotten what lies before the lost position, so the whole sequence
+  /// is evaluated.
+  bool from_start = false;
+  llama_seq_id ending = -1;  ///< nobody goes on with this one: evaluating it is not worth while
+};
+
+/// Takes as long as a prefill of what is evaluated.
+std::vector<Repair> repair(llama_context* context, llama_memory_t memory,
+                           const RepairOptions& options, const LostCells& lost, KvSpill& spill);
 
 }  // namespace kvpsi

@@ -230,7 +230,7 @@ void KvSpill::commit_trim(Job& job) {
   const bool is_whole =
       job.block.count() == job.block.cells.size() && job.block.owners.count() == 1;
   if (!is_whole) return worker_->erase(job.block.where);
-  const auto seq = static_cast<llama_seq_id>(job.block.metas.front().seqs._Find_first());
+  const llama_seq_id seq = first_owner(job.block.metas.front());
   const std::vector<CellMeta>& metas = job.block.metas;
   job.block.part->cells().note_live();  // the freed cells still hold pages
   for (std::size_t i = 0; i < metas.size();) {
@@ -241,7 +241,7 @@ void KvSpill::commit_trim(Job& job) {
   }
   cut_.tokens += metas.size();
   cut_.bytes += metas.size() * job.block.part->bytes_per_cell();
-  counters_.tokens_trimmed.fetch_add(metas.size(), std::memory_order_relaxed);
+  counters_.tokens_of(seq).trimmed += metas.size();
   trimmed_.add({job.block.stream, metas, job.block.where});
 }
 

@@ -94,11 +94,11 @@ bool KvSpill::place(TrimmedBlock& block, unsigned slot) {
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (targets[i] == kNoCell) continue;
     set_meta(cells, targets[i], block.tokens[i]);
+    ++counters_.tokens_of(first_owner(block.tokens[i])).restored;
     block.tokens[i] = CellMeta{};
   }
   back_.tokens += fits;
   back_.bytes += fits * part.bytes_per_cell();
-  counters_.tokens_restored.fetch_add(fits, std::memory_order_relaxed);
   counters_.bytes_restored.fetch_add(fits * part.bytes_per_cell(), std::memory_order_relaxed);
   return fits == count;
 }

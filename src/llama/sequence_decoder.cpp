@@ -60,7 +60,8 @@ Result<std::optional<StopReason>> SequenceDecoder::evaluate() {
   const std::int32_t code = llama_decode(context_, batch_);
   if (code == 0) return std::nullopt;
   if (code == 1) return StopReason::context_full;
-  if (code == 2 && stop_.load(std::memory_order_relaxed)) return StopReason::interrupted;
+  // Evaluating lost tokens anew may have been cut short before: then nothing follows them.
+  if (stop_.load(std::memory_order_relaxed)) return StopReason::interrupted;
   const std::string words = take_llama_error();
   return fail(ErrorCode::io, fmt::format("llama.cpp failed to decode (code {}){}{}", code,
                                          words.empty() ? "" : ": ", words));
@@ -69,6 +70,15 @@ Result<std::optional<StopReason>> SequenceDecoder::evaluate() {
 std::uint64_t SequenceDecoder::count_tokens(llama_seq_id sequence) {
   if (governed_ != nullptr) return governed_->sequence_tokens(sequence);
   return count_sequence_cells(llama_get_memory(context_), sequence);
+}
+
+TokenAccount SequenceDecoder::account(llama_seq_id sequence) {
+  return governed_ != nullptr ? governed_->sequence_account(sequence) : TokenAccount{};
+}
+
+SequenceBooks SequenceDecoder::settle(llama_seq_id sequence) {
+  if (governed_ != nullptr) return governed_->settle(sequence);
+  return {.account = {}, .live_tokens = count_tokens(sequence)};
 }
 
 void SequenceDecoder::remove(llama_seq_id sequence) {

@@ -46,6 +46,12 @@ class SequenceDecoder {
   /// Live cells of the sequence.
   std::uint64_t count_tokens(llama_seq_id sequence);
 
+  /// What became of the sequence's tokens since the context is governed.
+  TokenAccount account(llama_seq_id sequence);
+
+  /// The sequence goes on no more: what it has and what became of the rest.
+  SequenceBooks settle(llama_seq_id sequence);
+
   /// Takes the sequence out of the cache.
   void remove(llama_seq_id sequence);
 

@@ -68,11 +68,11 @@ TrimPlan plan_trim(const llama_kv_cache& cache, const SinksWindow& rule, std::ui
   return out;
 }
 
-bool drop_spans(llama_memory_t memory, const TrimPlan& plan) {
-  for (const auto& [seq, span] : plan.spans) {
-    if (!__real_llama_memory_seq_rm(memory, seq, span.begin, span.end)) return false;
-  }
-  return true;
+std::uint64_t drop_span(llama_memory_t memory, const llama_kv_cache& cache, const TrimSpan& span) {
+  const llama_kv_cells& cells = cache.get_cells(span.seq);
+  const std::uint32_t before = cells.get_used();
+  static_cast<void>(__real_llama_memory_seq_rm(memory, span.seq, span.span.begin, span.span.end));
+  return before - cells.get_used();
 }
 
 }  // namespace kvpsi

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Chooses what to take out of a running context, over all its sequences. Carries nothing out.
 // Next hops: evict/sinks_window.h chooses within a sequence; kv_spill.h takes it out with its rows
-// kept in a file, drop_spans for good.
+// kept in a file, drop_span for good.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ std::uint64_t count_droppable(const llama_kv_cache& cache, const SinksWindow& ru
 TrimPlan plan_trim(const llama_kv_cache& cache, const SinksWindow& rule, std::uint64_t wanted,
                    std::uint64_t allowed);
 
-/// Takes the spans out for good. Returns false where llama.cpp refused one. Inference thread.
-bool drop_spans(llama_memory_t memory, const TrimPlan& plan);
+/// Takes the span out for good. Returns the cells that this freed. Inference thread.
+std::uint64_t drop_span(llama_memory_t memory, const llama_kv_cache& cache, const TrimSpan& span);
 
 }  // namespace kvpsi

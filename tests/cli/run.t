@@ -39,7 +39,7 @@ RUN      kv = s["kv"]
 RUN      assert kv["tokens_final"] == s["prompt_tokens"] + 7, kv
 RUN      assert kv["live_bytes"] == kv["tokens_final"] * kv["bytes_per_cell"], kv
 RUN      assert kv["reserved_bytes"] >= 1024 * kv["bytes_per_cell"] > 0
-RUN      account = {"tokens_trimmed","tokens_restored","tokens_reevaluated","tokens_lost","spilled_bytes","restored_bytes","restore_us","reduced_context_s"}
+RUN      account = {"tokens_trimmed","tokens_spoiled","tokens_restored","tokens_reevaluated","tokens_lost","spilled_bytes","restored_bytes","restore_us","reduced_context_s"}
 RUN      assert set(s["context"]) == account and not any(s["context"].values()), s["context"]
 RUN      assert s["decode_end"]["kv"] == kv and s["decode_end"]["context"] == s["context"], s["decode_end"]
 RUN      assert s["self_check"]["ok"] and s["self_check"]["bytes_returned"] > 0

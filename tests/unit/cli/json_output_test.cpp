@@ -192,14 +192,9 @@ TEST(JsonOutputPageRun, HoldsRun) {
   full.own_psi = OwnPsi{};
   full.generation.token_t_us = {1};
   full.ungoverned = {"why"};
-  full.context.tokens_trimmed = full.context.tokens_restored = full.context.tokens_lost = 1;
-  full.conversations.resize(1);
+  full.conversations.resize(2);
   full.conversations[0].second = Generation{};
-  RunRecord untrimmed = full;
-  untrimmed.context = {};
-  untrimmed.conversations[0].second.reset();
-  EXPECT_EQ(documented("kvpsi.run/1"),
-            members_of({summary_json(plain), summary_json(full), summary_json(untrimmed)}));
+  EXPECT_EQ(documented("kvpsi.run/1"), members_of({summary_json(plain), summary_json(full)}));
 }
 #endif
 
