@@ -116,12 +116,6 @@ struct ContextMemory {
   std::uint64_t wraps_fired = 0;       ///< calls of all wraps since the program started
 };
 
-/// A sequence at one moment.
-struct SequenceBooks {
-  TokenAccount account;
-  std::uint64_t live_tokens = 0;  ///< in the cache
-};
-
 class GovernedState;
 
 /// A llama_context under the governor's hand. Decoding goes on through llama_decode or

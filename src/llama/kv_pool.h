@@ -103,6 +103,7 @@ class KvPool final : public GatedPool {
   void bring_all_back(llama_seq_id seq);
   void repair_lost(llama_seq_id ending = -1);
   void close_end(llama_seq_id seq);
+  void close_ends(const SeqSet& seqs);
   void lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq);
   void forget_tokens(llama_seq_id seq);
   struct Place {

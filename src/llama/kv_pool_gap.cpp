@@ -39,9 +39,7 @@ void KvPool::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
     spill_->poll();
     spill_->bring_back(seqs);
     repair_lost();
-    for (llama_seq_id seq = 0; (open_ends_ & seqs).any() && seq < LLAMA_MAX_SEQ; ++seq) {
-      if ((open_ends_ & seqs).test(static_cast<std::size_t>(seq))) close_end(seq);
-    }
+    close_ends(open_ends_ & seqs);
   }
   serve(Moment::before_decode);
   if (pack_wanted_) static_cast<void>(compact_cells(monotonic_us() + kSafePointBudgetUs));
@@ -94,16 +92,25 @@ void KvPool::close_end(llama_seq_id seq) {
   open_ends_.set(static_cast<std::size_t>(seq), !is_closed);
 }
 
+/// An end that cannot be read is evaluated anew; where that fails, the one before it is the end.
+void KvPool::close_ends(const SeqSet& seqs) {
+  bool closes = true;
+  while (closes && seqs.any()) {
+    const auto all = static_cast<llama_seq_id>(parts_.front()->cache().get_n_seq_max());
+    for (llama_seq_id seq = 0; seq < all; ++seq) {
+      if (seqs.test(static_cast<std::size_t>(seq))) close_end(seq);
+    }
+    closes = spill_->has_lost();
+    repair_lost();
+  }
+}
+
 /// After the call rather than before it, since the call makes room.
 void KvPool::after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1) {
   if (!spill_) return;
   spill_->seq_rm(seq, std::max(p0, 0), p1);
   spill_->look_again(false);
-  const auto all = static_cast<llama_seq_id>(parts_.front()->cache().get_n_seq_max());
-  for (llama_seq_id s = std::max(seq, 0); s < (seq < 0 ? all : seq + 1); ++s) {
-    close_end(s);
-  }
-  repair_lost();
+  close_ends(set_of(seq));
   note_reduced_context();
 }
 

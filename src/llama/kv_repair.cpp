@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -110,6 +111,20 @@ void forget_positions(llama_memory_t memory, const Tokens& lost, llama_seq_id se
   }
 }
 
+/// Where evaluating must begin so that `lost` follows a token in the cache: tokens that were
+/// trimmed just before it are evaluated along.
+llama_pos find_begin(const llama_kv_cells& cells, const KvSpill& spill, llama_seq_id seq,
+                     llama_pos lost) {
+  const auto& by_position = cells.seq_pos_get(seq);
+  const auto at = by_position.lower_bound({lost, 0});
+  if (at != by_position.begin()) return std::prev(at)->first + 1;
+  llama_pos begin = lost;
+  spill.trimmed().for_each([&](const CellMeta& token) {
+    if (is_of(token, seq)) begin = std::min(begin, token.pos);
+  });
+  return begin;
+}
+
 /// Cells that the sequence can have from p0 on: its own and the free ones.
 std::uint64_t count_room(const llama_kv_cells& cells, llama_seq_id seq, llama_pos p0) {
   std::uint64_t room = cells.size() - cells.get_used();
@@ -141,7 +156,8 @@ class Repairer {
   Repair repair(llama_seq_id seq, const Tokens& gone, const RepairOptions& options) {
     if (seq == options.ending) return forget(seq, gone, "it ended before they were needed");
     const llama_kv_cells& cells = spill_.cells_of_sequence(seq);
-    const llama_pos p0 = options.from_start ? 0 : gone.begin()->first;
+    const llama_pos p0 =
+        options.from_start ? 0 : find_begin(cells, spill_, seq, gone.begin()->first);
     const Tokens tokens = tokens_from(cells, spill_, gone, seq, p0);
     if (tokens.empty()) return forget(seq, gone, "what they were is not known");
     if (tokens.size() > count_room(cells, seq, p0)) return forget(seq, gone, "the cache is full");

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "llama.h"
 #include "llama/generation.h"
+#include "llama/token_account.h"
 
 namespace kvpsi {
 

@@ -38,4 +38,10 @@ struct TokenAccount {
   }
 };
 
+/// A sequence at one moment.
+struct SequenceBooks {
+  TokenAccount account;
+  std::uint64_t live_tokens = 0;  ///< in the cache
+};
+
 }  // namespace kvpsi

@@ -68,6 +68,9 @@ class Walk {
     const ContextMemory memory = governed_->measure();
     EXPECT_EQ(memory.kv_trimmed_bytes + memory.kv_spilled_bytes, 0u) << story_;
     EXPECT_TRUE(may_lose_ || memory.tokens_reevaluated == 0) << story_;
+    EXPECT_GE(memory.tokens_trimmed + memory.tokens_spoiled,
+              memory.tokens_restored + memory.tokens_reevaluated + memory.tokens_lost)
+        << story_;
     totals.reevaluated += memory.tokens_reevaluated;
     totals.trimmed += memory.tokens_trimmed;
     totals.restored += memory.tokens_restored;
