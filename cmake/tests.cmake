@@ -2,7 +2,8 @@
 #
 # What is a test: tests/unit/<folder>/*_test.cpp is the executable unit_<folder>, tests/property,
 # tests/fault and their like are one executable each, tests/cli/*.t are text cases of the command
-# line, tests/bench_micro/*.cpp are Google Benchmarks, tests/fuzz/*_fuzz.cpp libFuzzer targets.
+# line, tests/bench_micro/*.cpp are Google Benchmarks, tests/preload/*.cpp faults for LD_PRELOAD,
+# tests/fuzz/*_fuzz.cpp libFuzzer targets.
 # tests/server/*_test.py drive a governed llama-server, where KVPSI_SERVER is on.
 # Labels: unit property fault sim issues golden cli micro tidy fuzz server, and `engine` on top for
 # what loads a model. Run a part with `ctest -L unit`.
@@ -33,7 +34,8 @@ target_compile_definitions(kvpsi_test_common INTERFACE
     "KVPSI_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\""
     "KVPSI_TEST_MODEL=\"${KVPSI_TEST_MODEL}\""
     "KVPSI_GEMMA_MODEL=\"${KVPSI_GEMMA_MODEL}\""
-    "KVPSI_BINARY=\"${KVPSI_PROGRAM}\"")
+    "KVPSI_BINARY=\"${KVPSI_PROGRAM}\""
+    "KVPSI_PRELOAD_DIR=\"${CMAKE_BINARY_DIR}/tests/preload\"")
 if(support_files)
   add_library(kvpsi_test_support STATIC ${support_files})
   target_link_libraries(kvpsi_test_support PUBLIC kvpsi_test_common PRIVATE kvpsi_test_flags)
@@ -89,6 +91,19 @@ foreach(kind IN ITEMS property fault sim issues golden)
   if(files)
     kvpsi_add_gtest(${kind} ${kind} ON ${files})
   endif()
+endforeach()
+
+# tests/preload/*.cpp are shared objects that make system calls of the real program fail: a test
+# names one in LD_PRELOAD for the child it starts.
+file(GLOB preload_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/preload/*.cpp")
+foreach(file IN LISTS preload_files)
+  cmake_path(GET file STEM stem)
+  add_library(preload_${stem} MODULE "${file}")
+  target_include_directories(preload_${stem} PRIVATE "${CMAKE_SOURCE_DIR}/src")
+  target_link_libraries(preload_${stem} PRIVATE kvpsi_test_flags ${CMAKE_DL_LIBS})
+  set_target_properties(preload_${stem} PROPERTIES
+      PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests/preload")
+  add_dependencies(fault preload_${stem})
 endforeach()
 
 foreach(name IN LISTS kvpsi_program_users)

@@ -59,7 +59,7 @@ TEXT_SUFFIXES = {".cpp", ".h", ".py", ".sh", ".cmake", ".md", ".t", ".json"}
 LINE_CAPPED = {".cpp", ".h", ".py", ".sh", ".cmake"}
 TEST_TARGETS = re.compile(
     r"^tests/(?:unit/[a-z]+/\w+_test|(?:property|fault|sim|issues|golden)/\w+_test"
-    r"|support/\w+|bench_micro/\w+|fuzz/\w+_fuzz)\.cpp$")
+    r"|support/\w+|preload/\w+|bench_micro/\w+|fuzz/\w+_fuzz)\.cpp$")
 
 
 class Tidy:
