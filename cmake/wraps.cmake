@@ -42,6 +42,9 @@ string(CONCAT kvpsi_http_post
     "_http_reqEE")
 set(KVPSI_WRAPPED_SERVER_FUNCTIONS
     _ZN14server_context10start_loopEv
+    _ZN19server_prompt_cache4loadER13server_promptRK13server_tokensP13llama_contextS6_i
+    _ZN19server_prompt_cache5allocERK13server_promptmm
+    _ZN19server_prompt_cache6updateEv
     _ZN19server_http_context5startEv
     _ZNK19server_http_context4stopEv
     ${kvpsi_http_post})

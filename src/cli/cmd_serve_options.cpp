@@ -7,9 +7,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/duration.h"
 #include "cli/options.h"
 #include "cli/suggest.h"
 
@@ -17,6 +19,13 @@ namespace kvpsi {
 namespace {
 
 constexpr std::string_view kOurPrefix = "--psi-";  // llama-server has none that begins so
+
+std::optional<std::uint64_t> parse_idle(const std::string& text) {
+  if (text == "off") return std::nullopt;
+  const auto parsed = parse_duration_us(text);
+  if (!parsed) throw CLI::ValidationError("--kv-idle-spill", parsed.error().what + ", or off");
+  return *parsed;
+}
 
 void add_serve_options(CLI::App& app, ServeOptions& options) {
   add_on_off_option(app, "--psi-governor", options.governor,
@@ -36,6 +45,13 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   add_bytes_option(app, "--kv-min", options.kv_min_bytes,
                    "Idle conversations stay in memory up to this much live KV");
   add_spill_options(app, options.spill, "--kv-spill");
+  app.add_option_function<std::string>(
+         "--kv-idle-spill",
+         [&options](const std::string& text) { options.idle_spill_us = parse_idle(text); },
+         "Conversations that nobody has used for this long go to disk, and come back when they "
+         "are used; saved prompts go sooner; off: only when memory is short")
+      ->type_name("TIME|off")
+      ->default_str("60s");
   app.add_option("--psi-journal", options.journal,
                  "Record every turn of the governor (JSON lines); a router's child adds its "
                  "process id to the name")
@@ -150,6 +166,7 @@ Result<ServeArguments> split_serve_arguments(const std::vector<std::string>& wor
     }
     out.asks_for_help |= is_one_of(word, {"-h", "--help", "--usage"});
     out.asks_for_version |= word == "--version";
+    out.names_cache_size |= is_one_of(word, {"-cram", "--cache-ram"});
     const bool names_model = is_one_of(word, {"-m", "--model", "-hf", "-hfr", "--hf-repo"});
     if (names_model && i + 1 < words.size()) out.model = words[i + 1];
     out.server.push_back(word);
@@ -159,6 +176,7 @@ Result<ServeArguments> split_serve_arguments(const std::vector<std::string>& wor
     return std::unexpected(parsed.error());
   }
   out.environment = known.given();
+  out.names_cache_size |= std::getenv("LLAMA_ARG_CACHE_RAM") != nullptr;
   if (const auto checked = check_options(out.options); !checked) {
     return std::unexpected(checked.error());
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct ServeOptions {
   SpillOptions spill;
   std::uint64_t kv_min_bytes = 0;
   std::uint64_t kv_max_bytes = 0;
+  /// A conversation or saved prompt that nobody has used for this long goes to disk; empty: only
+  /// when memory is short.
+  std::optional<std::uint64_t> idle_spill_us = 60'000'000;
   std::string journal;
   std::string psi_own;
   std::string psi_parent;
@@ -37,6 +41,7 @@ struct ServeArguments {
   ServeOptions options;
   std::vector<std::string> server;  ///< llama-server's words, in their order
   std::string model;                ///< what they name as the model, for people; may be empty
+  bool names_cache_size = false;    ///< they, or the environment, bound the prompt cache
   bool asks_for_help = false;
   bool asks_for_version = false;
   /// Ours as environment variables, so that a child that runs this program on its own has them.

@@ -13,6 +13,8 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <utility>
@@ -23,9 +25,14 @@
 #include "cli/console.h"
 #include "cli/governed_status.h"
 #include "linux/own_memory.h"
+#include "serve/prompt_cache_limit.h"
 
 namespace kvpsi {
 namespace {
+
+/// A saved prompt is read back at once or not for long.
+constexpr std::uint64_t kCacheSpillUs = 5'000'000;
+constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
 /// Wraps that have been called when a server with a governed context is ready.
 constexpr auto kStartCalls = std::to_array<std::string_view>(
@@ -98,10 +105,11 @@ ServerSnapshot make_facts(const ServeArguments& arguments) {
 
 }  // namespace
 
-ServeSession::ServeSession(const ServeArguments& arguments)
+ServeSession::ServeSession(const ServeArguments& arguments, MakeHostCache make_cache)
     : arguments_(arguments),
       options_(arguments.options),
-      http_(make_facts(arguments), arguments.options.admission) {}
+      http_(make_facts(arguments), arguments.options.admission),
+      make_cache_(std::move(make_cache)) {}
 
 ServeSession::~ServeSession() { signalled.store(nullptr); }
 
@@ -122,18 +130,35 @@ Result<void> ServeSession::open() {
   govern.trim = TrimMode::off;
   govern.release = options_.release;
   govern.spill = spill_.file.get();
+  govern.spill_park_us = options_.idle_spill_us.value_or(0);
   govern.kv_min_bytes = options_.kv_min_bytes;
   govern.kv_max_bytes = options_.kv_max_bytes;
+  if (options_.is_elastic()) {
+    cache_ = make_cache_(spill_.file.get(), options_.idle_spill_us ? kCacheSpillUs : kNever);
+  }
   contexts_ = std::make_unique<GovernedContexts>(
-      govern, [this](const ContextReport& report) { return on_context(report); });
+      govern, [this](const ContextReport& report) { return on_context(report); },
+      [this] {
+        if (cache_) cache_->stand_back();
+      });
+  std::ranges::copy(contexts_->pools(), std::back_inserter(pools_));
+  if (cache_) pools_.push_back(cache_.get());
   return {};
 }
 
-Result<int> ServeSession::run(const std::function<int()>& server) {
+/// The words that bound the prompt cache, unless somebody has.
+std::vector<std::string> ServeSession::bound_prompt_cache() {
+  if (!cache_ || arguments_.names_cache_size) return {};
+  const std::uint64_t room = spill_.file ? spill_.file->room_bytes() : 0;
+  const std::uint64_t mib = choose_prompt_cache_mib(room, governor_->sample());
+  return {"--cache-ram", std::to_string(mib)};
+}
+
+Result<int> ServeSession::run(const Server& server) {
   const bool is_watching = options_.governor || !options_.journal.empty();
-  if (!is_watching) return server();
+  if (!is_watching) return server({});
   if (const auto opened = open(); !opened) return std::unexpected(opened.error());
-  const int code = server();
+  const int code = server(bound_prompt_cache());
   finish();
   const bool is_unmet = options_.require && !is_ready_;
   return is_unmet && code == 0 ? 1 : code;
@@ -163,8 +188,7 @@ void ServeSession::start_beside(const ContextReport& report) {
   // Loading leaves the weights mapped and resident, and beside them the program's text: both have
   // to stay. Where that was squeezed out already, at least the weights are known.
   const auto memory = read_own_memory();
-  governor_->start(contexts_->pools(),
-                   std::max(memory ? memory->file_bytes : 0, report.weights.file_bytes));
+  governor_->start(pools_, std::max(memory ? memory->file_bytes : 0, report.weights.file_bytes));
   if (options_.governor) signalled.store(governor_->governor());
   http_.set_governor(governor_.get());
   start_status_server();
@@ -190,10 +214,14 @@ void ServeSession::watch_losses(const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   while (!stop.stop_requested()) {
     asleep.wait_for(lock, stop, kLook, [] { return false; });
-    for (const std::string& loss : contexts_->take_losses()) {
-      write_all(STDERR_FILENO, fmt::format("kvpsi: {}\n", printable(loss)));
-    }
+    for (const std::string& loss : take_losses()) say(loss);
   }
+}
+
+std::vector<std::string> ServeSession::take_losses() {
+  std::vector<std::string> losses = contexts_->take_losses();
+  if (cache_) std::ranges::move(cache_->take_losses(), std::back_inserter(losses));
+  return losses;
 }
 
 std::vector<std::string> ServeSession::problems() const {
@@ -249,7 +277,7 @@ void ServeSession::finish() {
   }
   status_.reset();
   governor_->stop();
-  for (const std::string& loss : contexts_->take_losses()) say(loss);
+  for (const std::string& loss : take_losses()) say(loss);
   const auto journal = governor_->journal_status();
   if (journal && journal->error) say("the journal is cut: " + describe(*journal->error));
   const GovernorRecord record = governor_->record();

@@ -17,6 +17,7 @@
 #include "cli/status_answer.h"
 #include "cli/status_socket.h"
 #include "llama/governed_contexts.h"
+#include "llama/host_cache.h"
 
 namespace kvpsi {
 
@@ -24,15 +25,18 @@ namespace kvpsi {
 /// first.
 class ServeSession {
  public:
+  /// Runs llama-server with these words behind its own, to its exit code.
+  using Server = std::function<int(const std::vector<std::string>& more)>;
+
   /// `arguments` outlives the session.
-  explicit ServeSession(const ServeArguments& arguments);
+  ServeSession(const ServeArguments& arguments, MakeHostCache make_cache);
   ~ServeSession();
   ServeSession(const ServeSession&) = delete;
   ServeSession& operator=(const ServeSession&) = delete;
 
   /// Runs `server`, which returns its exit code, with its contexts governed. Errors: of every part
   /// that is made before it.
-  Result<int> run(const std::function<int()>& server);
+  Result<int> run(const Server& server);
 
   /// To be called when the model is loaded and everything that a start calls has been called.
   /// False: --psi-require is not met.
@@ -43,10 +47,12 @@ class ServeSession {
 
  private:
   Result<void> open();
+  std::vector<std::string> bound_prompt_cache();
   bool on_context(const ContextReport& report);
   void start_beside(const ContextReport& report);
   void start_status_server();
   void watch_losses(const std::stop_token& stop);
+  std::vector<std::string> take_losses();
   std::vector<std::string> problems() const;
   void print_banner(const std::vector<std::string>& problems);
   void finish();
@@ -61,7 +67,10 @@ class ServeSession {
   WeightBytes weights_;                 ///< of the first context's model
   std::vector<ContextReport> reports_;  ///< of the contexts made until it was ready
   OpenedSpill spill_;
+  const MakeHostCache make_cache_;
+  std::unique_ptr<HostCache> cache_;
   std::unique_ptr<GovernedContexts> contexts_;
+  std::vector<MemoryPool*> pools_;
   std::unique_ptr<GovernorThread> governor_;
   std::unique_ptr<StatusServer> status_;
   std::jthread losses_;

@@ -39,6 +39,9 @@ class GovernorThread {
   GovernorThread(const GovernorThread&) = delete;
   GovernorThread& operator=(const GovernorThread&) = delete;
 
+  /// What the source says now. Before start().
+  Sample sample() { return source_->sample(); }
+
   /// Starts the thread. The pools must outlive it.
   void start(std::span<MemoryPool* const> pools, std::uint64_t file_wanted_bytes);
 

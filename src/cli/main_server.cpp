@@ -17,6 +17,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "llama/server_hooks.h"
+#include "llama/server_prompt_cache.h"
 #include "serve/routes.h"
 
 namespace kvpsi {
@@ -30,7 +31,13 @@ class ServerWords {
     for (std::string& word : words_) argv_.push_back(word.data());
     argv_.push_back(nullptr);
   }
-  int run() { return llama_server(static_cast<int>(words_.size()), argv_.data()); }
+  int run(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> added = more;
+    argv_.pop_back();
+    for (std::string& word : added) argv_.push_back(word.data());
+    argv_.push_back(nullptr);
+    return llama_server(static_cast<int>(argv_.size() - 1), argv_.data());
+  }
 
  private:
   std::vector<std::string> words_;
@@ -84,10 +91,11 @@ int run_server(const std::string& program, const std::vector<std::string>& words
     return server.run();
   }
   for (const auto& [name, value] : arguments->environment) ::setenv(name.c_str(), value.c_str(), 1);
-  ServeSession session(*arguments);
+  ServeSession session(*arguments, make_prompt_cache_pool);
   Host host(session);
   set_server_host(&host);
-  const auto code = session.run([&server] { return server.run(); });
+  const auto code =
+      session.run([&server](const std::vector<std::string>& more) { return server.run(more); });
   return code ? *code : report_error("serve", code.error());
 }
 

@@ -10,9 +10,11 @@
 
 namespace kvpsi {
 
-GovernedContexts::GovernedContexts(const GovernOptions& options, OnContext on_context)
+GovernedContexts::GovernedContexts(const GovernOptions& options, OnContext on_context,
+                                   OnChange on_change)
     : options_(options),
       on_context_(std::move(on_context)),
+      on_change_(std::move(on_change)),
       heap_(is_elastic() && options.release, heap_counters_),
       pools_{&kv_, &scratch_, &heap_} {
   set_context_observer(this);
@@ -26,6 +28,7 @@ PoolGroup* GovernedContexts::group_of(PoolKind kind) {
 }
 
 bool GovernedContexts::on_created(llama_model* model, llama_context* context) {
+  if (on_change_) on_change_();
   if (model->hparams.no_alloc) return true;
   return on_context_(attach(model, context));
 }
@@ -53,6 +56,7 @@ ContextReport GovernedContexts::attach(llama_model* model, llama_context* contex
 }
 
 void GovernedContexts::on_freeing(const llama_context* context) {
+  if (on_change_) on_change_();
   std::unique_ptr<GovernedContext> dying;
   {
     const std::lock_guard lock(mutex_);

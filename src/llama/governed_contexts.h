@@ -32,9 +32,11 @@ class GovernedContexts final : private ContextObserver {
  public:
   /// Told of each new context; false refuses it: the host's attempt to make it fails.
   using OnContext = std::function<bool(const ContextReport&)>;
+  /// Told that a context is about to be made or freed: what the host keeps beside it may go too.
+  using OnChange = std::function<void()>;
 
   /// Attaches from now on. set_elastic() comes before.
-  GovernedContexts(const GovernOptions& options, OnContext on_context);
+  GovernedContexts(const GovernOptions& options, OnContext on_context, OnChange on_change = {});
   /// The governor must have stopped using the pools.
   ~GovernedContexts() override;
   GovernedContexts(const GovernedContexts&) = delete;
@@ -60,6 +62,7 @@ class GovernedContexts final : private ContextObserver {
 
   const GovernOptions options_;
   const OnContext on_context_;
+  const OnChange on_change_;
   PoolGroup kv_{PoolKind::kv};
   PoolGroup scratch_{PoolKind::scratch};
   Counters heap_counters_;

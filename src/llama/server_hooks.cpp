@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "linux/client_sockets.h"
+#include "llama/server_prompt_cache.h"
 #include "server-context.h"
 #include "server-http.h"
 
@@ -89,6 +90,8 @@ void wrap_post(const server_http_context* self, const std::string& path,
 /// The call returns when the server is asked to end, so not making it ends the server.
 void wrap_start_loop(server_context* self) {
   if (host == nullptr || host->on_ready()) real_start_loop(self);
+  // What the loop used is freed from here on.
+  if (kvpsi::PromptCachePool* const pool = kvpsi::prompt_cache_pool()) pool->stand_back();
 }
 
 /// The server's own routes are there, and nobody has asked for one yet.

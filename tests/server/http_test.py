@@ -27,7 +27,7 @@ class Routes(unittest.TestCase):
             self.assertEqual(state["schema"], "kvpsi.state/1")
             self.assertEqual(state["pid"], server.pid)
             kinds = [pool["kind"] for pool in state["tick"]["pools"]]
-            self.assertEqual(kinds, ["kv", "scratch", "heap"])
+            self.assertEqual(kinds, ["kv", "scratch", "heap", "prompt_cache"])
             status, text = server.get("/kvpsi/metrics")
             self.assertEqual(status, 200)
             self.assertTrue(text.endswith("# EOF\n"))

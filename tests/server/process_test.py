@@ -131,7 +131,7 @@ class Status(unittest.TestCase):
             self.assertEqual(status["command"], "serve")
             self.assertEqual(status["model"], MODEL)
             kinds = [pool["kind"] for pool in status["tick"]["pools"]]
-            self.assertEqual(kinds, ["kv", "scratch", "heap"])
+            self.assertEqual(kinds, ["kv", "scratch", "heap", "prompt_cache"])
 
     def test_the_journal_is_written(self):
         path = f"/tmp/kvpsi-serve-{os.getpid()}.jsonl"
