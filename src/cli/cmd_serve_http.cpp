@@ -18,27 +18,21 @@ Governor* ServeHttp::acting() const {
   return thread != nullptr && thread->is_enabled() ? thread->governor() : nullptr;
 }
 
-Admission ServeHttp::judge(std::uint64_t running, std::uint64_t request) const {
+Admission ServeHttp::judge(Workload work) const {
   GovernorThread* const thread = governor_.load();
   if (!admission_ || thread == nullptr || !thread->is_enabled()) return {};
   const std::optional<Tick> tick = thread->last_tick();
   if (!tick) return {};
-  return admit(
-      *tick,
-      {.now_us = monotonic_us(), .running = static_cast<unsigned>(running), .request = request});
+  work.now_us = monotonic_us();
+  return admit(*tick, work);
 }
 
-/// Counted as running before it is judged, so that two that come together see each other.
-std::optional<HttpResponse> ServeHttp::begin_work() {
-  const std::uint64_t others = running_.fetch_add(1);
-  std::uint64_t number = admitted_.load();
-  for (const auto& refused : refused_) number += refused.load();
-  const Admission admission = judge(others, number);
+std::optional<HttpResponse> ServeHttp::begin_work(const std::function<bool()>& is_gone) {
+  const Admission admission = gate_.enter(is_gone);
   if (admission.admits()) {
     admitted_.fetch_add(1);
     return std::nullopt;
   }
-  running_.fetch_sub(1);
   refused_[static_cast<std::size_t>(admission.refusal)].fetch_add(1);
   return make_refusal(admission);
 }
@@ -53,12 +47,14 @@ ServerSnapshot ServeHttp::snapshot() const {
   const auto count = [this](Refusal refusal) {
     return refused_[static_cast<std::size_t>(refusal)].load();
   };
-  now.requests = {.running = running_.load(),
+  now.requests = {.running = gate_.running(),
+                  .waiting = gate_.waiting(),
                   .admitted = admitted_.load(),
                   .refused_critical = count(Refusal::critical),
                   .refused_high = count(Refusal::high),
-                  .refused_budget = count(Refusal::budget)};
-  now.admission = judge(now.requests.running, now.requests.admitted);
+                  .refused_budget = count(Refusal::budget),
+                  .refused_turn = count(Refusal::turn)};
+  now.admission = gate_.look();
   GovernorThread* const thread = governor_.load();
   if (thread == nullptr) return now;
   now.tick = thread->last_tick();

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "base/clock.h"
 #include "cli/governor_thread.h"
+#include "serve/gate.h"
 #include "serve/routes.h"
 
 namespace kvpsi {
@@ -22,24 +24,28 @@ namespace kvpsi {
 /// Any thread, once made. Before set_governor nobody is refused and there is no turn to show.
 class ServeHttp final : public RouteHost {
  public:
-  /// `admission` false: nobody is ever refused. `facts`: what does not change, of the snapshot.
-  ServeHttp(ServerSnapshot facts, bool admission)
-      : facts_(std::move(facts)), admission_(admission) {}
+  /// `admission` false: nobody is ever refused; else who cannot start now waits for its turn as
+  /// long as `wait_us`. `facts`: what does not change, of the snapshot.
+  ServeHttp(ServerSnapshot facts, bool admission, std::uint64_t wait_us)
+      : facts_(std::move(facts)),
+        admission_(admission),
+        gate_([this](const Workload& work) { return judge(work); }, wait_us) {}
 
   /// From the moment that the governor runs; null before it ends.
   void set_governor(GovernorThread* governor) { governor_.store(governor); }
   void set_not_governed(std::vector<std::string> clauses);
 
-  /// The refusal of a request that has come; none: it has begun, and end_work follows.
-  std::optional<HttpResponse> begin_work();
-  void end_work() { running_.fetch_sub(1); }
+  /// The refusal of a request that has come; none: it has begun, and end_work follows. `is_gone`:
+  /// whether its client has hung up; may be empty.
+  std::optional<HttpResponse> begin_work(const std::function<bool()>& is_gone = {});
+  void end_work() { gate_.leave(); }
 
   ServerSnapshot snapshot() const override;
   bool give_back() override;
   bool set_paused(bool paused) override;
 
  private:
-  Admission judge(std::uint64_t running, std::uint64_t request) const;
+  Admission judge(Workload work) const;
   Governor* acting() const;
 
   ServerSnapshot facts_;
@@ -48,9 +54,9 @@ class ServeHttp final : public RouteHost {
   mutable std::mutex mutex_;  ///< guards not_governed_
   std::vector<std::string> not_governed_;
   std::atomic<GovernorThread*> governor_{nullptr};
-  std::atomic<std::uint64_t> running_{0};
+  Gate gate_;
   std::atomic<std::uint64_t> admitted_{0};
-  std::array<std::atomic<std::uint64_t>, 4> refused_{};  ///< by Refusal
+  std::array<std::atomic<std::uint64_t>, 5> refused_{};  ///< by Refusal
 };
 
 }  // namespace kvpsi

@@ -20,11 +20,18 @@ namespace {
 
 constexpr std::string_view kOurPrefix = "--psi-";  // llama-server has none that begins so
 
-std::optional<std::uint64_t> parse_idle(const std::string& text) {
-  if (text == "off") return std::nullopt;
-  const auto parsed = parse_duration_us(text);
-  if (!parsed) throw CLI::ValidationError("--kv-idle-spill", parsed.error().what + ", or off");
-  return *parsed;
+void add_time_option(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& us,
+                     const std::string& default_text, const std::string& help) {
+  const auto parse = [name, &us](const std::string& text) {
+    us.reset();
+    if (text == "off") return;
+    const auto parsed = parse_duration_us(text);
+    if (!parsed) throw CLI::ValidationError(name, parsed.error().what + ", or off");
+    us = *parsed;
+  };
+  app.add_option_function<std::string>(name, parse, help)
+      ->type_name("TIME|off")
+      ->default_str(default_text);
 }
 
 void add_serve_options(CLI::App& app, ServeOptions& options) {
@@ -37,6 +44,8 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       app, "--psi-admission", options.admission,
       "Answer new work with 503 and Retry-After while memory is short; what runs goes "
       "on");
+  add_time_option(app, "--psi-admission-wait", options.admission_wait_us, "10s",
+                  "New work first waits this long for its turn; off: it gets 503 at once");
   app.add_flag("--psi-require", options.require,
                "Exit with an error if anything cannot be governed");
   app.add_flag("--psi-quiet", options.quiet, "Print no banner and no summary; errors stay");
@@ -45,13 +54,10 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   add_bytes_option(app, "--kv-min", options.kv_min_bytes,
                    "Idle conversations stay in memory up to this much live KV");
   add_spill_options(app, options.spill, "--kv-spill");
-  app.add_option_function<std::string>(
-         "--kv-idle-spill",
-         [&options](const std::string& text) { options.idle_spill_us = parse_idle(text); },
-         "Conversations that nobody has used for this long go to disk, and come back when they "
-         "are used; saved prompts go sooner; off: only when memory is short")
-      ->type_name("TIME|off")
-      ->default_str("60s");
+  add_time_option(
+      app, "--kv-idle-spill", options.idle_spill_us, "60s",
+      "Conversations that nobody has used for this long go to disk, and come back when they "
+      "are used; saved prompts go sooner; off: only when memory is short");
   app.add_option("--psi-journal", options.journal,
                  "Record every turn of the governor (JSON lines); a router's child adds its "
                  "process id to the name")

@@ -18,7 +18,9 @@ struct ServeOptions {
   bool dry_run = false;
   bool release = true;
   bool admission = true;  ///< refuse new work where memory is short
-  bool require = false;   ///< rather no server than one that is not governed
+  /// A request waits this long for its turn before it is refused; empty: not at all.
+  std::optional<std::uint64_t> admission_wait_us = 10'000'000;
+  bool require = false;  ///< rather no server than one that is not governed
   bool quiet = false;
   SpillOptions spill;
   std::uint64_t kv_min_bytes = 0;

@@ -108,7 +108,8 @@ ServerSnapshot make_facts(const ServeArguments& arguments) {
 ServeSession::ServeSession(const ServeArguments& arguments, MakeHostCache make_cache)
     : arguments_(arguments),
       options_(arguments.options),
-      http_(make_facts(arguments), arguments.options.admission),
+      http_(make_facts(arguments), arguments.options.admission,
+            arguments.options.admission_wait_us.value_or(0)),
       make_cache_(std::move(make_cache)) {}
 
 ServeSession::~ServeSession() { signalled.store(nullptr); }

@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -64,9 +65,9 @@ class Host final : public ServerHost {
     return out;
   }
   bool is_work(const std::string& path) override { return kvpsi::is_work(path); }
-  std::optional<ServerResponse> admit() override {
+  std::optional<ServerResponse> admit(const std::function<bool()>& is_gone) override {
     try {
-      auto refusal = session_.http().begin_work();
+      auto refusal = session_.http().begin_work(is_gone);
       return refusal ? std::optional(to_server(std::move(*refusal))) : std::nullopt;
     } catch (...) {  // no memory for the words of a refusal
       return ServerResponse{.status = 503, .content_type = "text/plain", .headers = {}, .body = {}};

@@ -54,7 +54,7 @@ class Work {
 /// The handler behind a gate. What it answers is passed on as it is; a stream keeps its work.
 Handler admit_first(const Handler& handler) {
   return [handler](const server_http_req& request) -> server_http_res_ptr {
-    if (auto refusal = host->admit()) return to_result(std::move(*refusal));
+    if (auto refusal = host->admit(request.should_stop)) return to_result(std::move(*refusal));
     const auto work = std::make_shared<Work>();
     server_http_res_ptr result = handler(request);
     if (result != nullptr && result->next != nullptr) {

@@ -41,9 +41,10 @@ class ServerHost {
   virtual std::vector<ServerRoute> own_routes() = 0;
   /// Whether requests to this path begin work that is to be admitted.
   virtual bool is_work(const std::string& path) = 0;
-  /// Whether one may begin now: nothing, and on_work_ended follows; or what it is refused with.
-  /// Any thread; must not throw.
-  virtual std::optional<ServerResponse> admit() = 0;
+  /// Whether one may begin: nothing, and on_work_ended follows; or what it is refused with. May
+  /// take as long as a request may wait, less where `is_gone` says that its client has hung up. Any
+  /// thread; must not throw.
+  virtual std::optional<ServerResponse> admit(const std::function<bool()>& is_gone) = 0;
   virtual void on_work_ended() = 0;
 };
 

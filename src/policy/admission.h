@@ -14,9 +14,10 @@ namespace kvpsi {
 /// Why new work is refused.
 enum class Refusal : std::uint8_t {
   none,
-  critical,  ///< level critical: not even one request alone
-  high,      ///< level high, and others run: these are to end first
+  critical,  ///< level critical and more is needed: not even one request alone
+  high,      ///< level high or critical, room is short, and others run: these are to end first
   budget,    ///< the live KV has reached the budget, and others run
+  turn,      ///< others wait that came before
 };
 
 constexpr std::string_view name(Refusal refusal) {
@@ -29,6 +30,8 @@ constexpr std::string_view name(Refusal refusal) {
       return "high";
     case Refusal::budget:
       return "budget";
+    case Refusal::turn:
+      return "turn";
   }
   return "unknown";
 }
@@ -36,7 +39,8 @@ constexpr std::string_view name(Refusal refusal) {
 /// What the server knows of its work at this moment.
 struct Workload {
   std::uint64_t now_us = 0;   ///< on the clock of the ticks
-  unsigned running = 0;       ///< admitted requests that have not ended
+  std::uint64_t running = 0;  ///< admitted requests that have not ended
+  std::uint64_t waiting = 0;  ///< requests that came before this one and wait
   std::uint64_t request = 0;  ///< number of this one: spreads the retries
 };
 
@@ -52,7 +56,9 @@ struct Admission {
 inline constexpr std::uint64_t kTurnStaleUs = 30'000'000;
 
 /// Whether a request may start after the turn `tick`. A request that would be alone is refused at
-/// critical only, so that every server answers somebody. While paused or dry everybody is admitted.
+/// critical only, so that every server answers somebody. A level that is only held, with room again
+/// and nothing needed, refuses nobody: a neighbour that has come and stopped growing would shut the
+/// server for 12 s. While paused or dry everybody is admitted.
 /// Retries come after 2 to 4 s, at critical after 5 to 10, so that they do not come together.
 Admission admit(const Tick& tick, const Workload& work);
 

@@ -21,12 +21,15 @@ void write_server(const ServerSnapshot& s, OpenMetrics& out) {
 void write_requests(const ServerSnapshot& s, OpenMetrics& out) {
   out.gauge("kvpsi_requests_running", "", "requests for new work, admitted and not ended");
   out.sample(s.requests.running);
+  out.gauge("kvpsi_requests_waiting", "", "requests for new work that wait to be admitted");
+  out.sample(s.requests.waiting);
   out.counter("kvpsi_admitted", "", "requests for new work that were admitted");
   out.sample(s.requests.admitted);
   out.counter("kvpsi_refused", "", "requests for new work that got 503, by reason");
   out.sample(s.requests.refused_critical, {{"reason", name(Refusal::critical)}});
   out.sample(s.requests.refused_high, {{"reason", name(Refusal::high)}});
   out.sample(s.requests.refused_budget, {{"reason", name(Refusal::budget)}});
+  out.sample(s.requests.refused_turn, {{"reason", name(Refusal::turn)}});
   out.gauge("kvpsi_admitting", "", "1 if a request would be admitted now");
   out.sample(std::uint64_t{s.admission.admits()});
 }

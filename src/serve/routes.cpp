@@ -94,6 +94,8 @@ std::string_view explain(Refusal refusal) {
       return "the machine is short of memory, and requests that run are to end first";
     case Refusal::budget:
       return "the KV cache has no room for more until requests that run have ended";
+    case Refusal::turn:
+      return "the machine is short of memory, and requests that came before wait for their turn";
     case Refusal::none:
       break;
   }

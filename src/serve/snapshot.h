@@ -14,15 +14,19 @@
 
 namespace kvpsi {
 
-/// Requests for new work, since the start but for `running`.
+/// Requests for new work, since the start but for `running` and `waiting`.
 struct RequestCounts {
   std::uint64_t running = 0;   ///< admitted and not ended
+  std::uint64_t waiting = 0;   ///< to be admitted
   std::uint64_t admitted = 0;  ///< in all
   std::uint64_t refused_critical = 0;
   std::uint64_t refused_high = 0;
   std::uint64_t refused_budget = 0;
+  std::uint64_t refused_turn = 0;
 
-  std::uint64_t refused() const { return refused_critical + refused_high + refused_budget; }
+  std::uint64_t refused() const {
+    return refused_critical + refused_high + refused_budget + refused_turn;
+  }
 };
 
 struct ServerSnapshot {

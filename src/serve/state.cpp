@@ -15,11 +15,13 @@ Json to_json(const RequestCounts& requests, const Admission& admission) {
   return {{"admits", admission.admits()},
           {"refusal", name(admission.refusal)},
           {"running", requests.running},
+          {"waiting", requests.waiting},
           {"admitted_total", requests.admitted},
           {"refused_total",
            {{name(Refusal::critical), requests.refused_critical},
             {name(Refusal::high), requests.refused_high},
-            {name(Refusal::budget), requests.refused_budget}}}};
+            {name(Refusal::budget), requests.refused_budget},
+            {name(Refusal::turn), requests.refused_turn}}}};
 }
 
 Json to_json(const TickTotals& totals) {

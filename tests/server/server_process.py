@@ -55,7 +55,8 @@ def events_of(text):
 class Server:
     """One running server. Use as a context manager, so that none is left behind."""
 
-    def __init__(self, kind, *flags, environment=None, key=None, group=None):
+    def __init__(self, kind, *flags, environment=None, key=None, group=None,
+                 squeeze=None):
         self.port = free_port()
         self.headers = {"Content-Type": "application/json"}
         if key is not None:
@@ -66,6 +67,8 @@ class Server:
         command = command_of(kind) + words
         if group is not None:
             command = ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(group), *command]
+        if squeeze is not None:
+            command = squeeze.inside("server", command)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.log,

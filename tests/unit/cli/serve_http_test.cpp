@@ -17,7 +17,7 @@ ServerSnapshot facts() {
 }
 
 TEST(ServeHttp, AdmitsAndCountsWithoutAGovernor) {
-  ServeHttp http(facts(), /*admission=*/true);
+  ServeHttp http(facts(), /*admission=*/true, /*wait_us=*/0);
   EXPECT_FALSE(http.begin_work().has_value());
   EXPECT_FALSE(http.begin_work().has_value());
   http.end_work();
@@ -38,7 +38,7 @@ TEST(ServeHttp, AdmitsAndCountsWithoutAGovernor) {
 TEST(ServeHttp, ShowsTurnsAndTakesOrdersWithOne) {
   const auto governor = GovernorThread::open({});
   ASSERT_TRUE(governor.has_value());
-  ServeHttp http(facts(), true);
+  ServeHttp http(facts(), true, 0);
   (*governor)->start({}, 0);
   http.set_governor(governor->get());
   for (int i = 0; i < 500 && !http.snapshot().tick; ++i) {

@@ -18,6 +18,9 @@ Tick at(Level level) {
   Tick tick;
   tick.observation.sample.t_us = kNowUs;
   tick.decision.level = level;
+  tick.decision.need_bytes = level >= Level::high ? kMiB : 0;
+  tick.signal.headroom_bytes = 64 * kMiB;
+  tick.signal.reserve_low_bytes = 16 * kMiB;
   PoolView kv;
   kv.live_bytes = 100 * kMiB;
   tick.observation.pools.push_back(kv);
@@ -41,6 +44,23 @@ TEST(Admission, HighAdmitsOneAtATime) {
 TEST(Admission, CriticalAdmitsNobody) {
   EXPECT_EQ(refusal(at(Level::critical), 0), Refusal::critical);
   EXPECT_EQ(refusal(at(Level::critical), 3), Refusal::critical);
+}
+
+TEST(Admission, ALevelThatIsOnlyHeldRefusesNobody) {
+  for (const Level level : {Level::high, Level::critical}) {
+    Tick tick = at(level);
+    tick.decision.need_bytes = 0;
+    EXPECT_EQ(refusal(tick, 3), Refusal::none) << name(level);
+    tick.signal.headroom_bytes = 15 * kMiB;
+    EXPECT_EQ(refusal(tick, 3), Refusal::high) << name(level);
+    EXPECT_EQ(refusal(tick, 0), Refusal::none) << name(level);
+  }
+}
+
+TEST(Admission, NobodyOvertakes) {
+  const Workload work{.now_us = kNowUs, .waiting = 1};
+  EXPECT_EQ(admit(at(Level::calm), work).refusal, Refusal::turn);
+  EXPECT_EQ(admit(at(Level::critical), work).refusal, Refusal::critical);
 }
 
 TEST(Admission, AFullBudgetAdmitsOneAtATime) {

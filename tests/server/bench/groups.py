@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""One memory limit over a server and its neighbour, each with a pressure file of its own: a group
+of the first memory controller for the limit, two groups of the second hierarchy for the pressure,
+or all three in the second where that has the memory controller. Needs root.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+V1 = pathlib.Path("/sys/fs/cgroup/memory")
+V2 = next((path for path in (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup"))
+           if (path / "cgroup.controllers").exists()), None)
+NAME = "kvpsi-serve-bench"
+MEMBERS = ("server", "neighbour")
+
+
+class Squeeze:
+    """The limit and who lives under it. Gone at the end, with everybody in it."""
+
+    def __init__(self, limit_mib):
+        if V2 is None:
+            sys.exit("no second cgroup hierarchy is mounted: no pressure to read")
+        self.is_v1 = (V1 / "memory.limit_in_bytes").exists()
+        self.top = (V1 if self.is_v1 else V2) / f"{NAME}-{os.getpid()}"
+        self.members = {m: V2 / f"{NAME}-{os.getpid()}-{m}" if self.is_v1 else self.top / m
+                        for m in MEMBERS}
+        self.limit_bytes = limit_mib << 20
+
+    def __enter__(self):
+        sweep()
+        try:
+            self.top.mkdir()
+            if not self.is_v1:
+                (self.top / "cgroup.subtree_control").write_text("+memory")
+            for member in self.members.values():
+                member.mkdir()
+            limit = "memory.limit_in_bytes" if self.is_v1 else "memory.max"
+            (self.top / limit).write_text(str(self.limit_bytes))
+        except OSError as error:
+            self.__exit__()
+            sys.exit(f"no group can be made, which needs root and a memory controller: {error}")
+        return self
+
+    def __exit__(self, *_):
+        for folder in (*self.members.values(), self.top):
+            remove(folder)
+
+    def inside(self, member, command):
+        """The words that start `command` as this member."""
+        homes = [self.members[member]] + ([self.top] if self.is_v1 else [])
+        enter = " && ".join(f"echo 0 >{home}/cgroup.procs" for home in homes)
+        return ["sh", "-c", f'{enter} && exec "$@"', "sh", *command]
+
+    def stall_us(self, member):
+        """Microseconds that some task of the member has stalled for memory so far."""
+        text = (self.members[member] / "memory.pressure").read_text()
+        return int(re.search(r"^some .*total=(\d+)", text, re.MULTILINE).group(1))
+
+    def kills(self):
+        """Processes that the kernel killed for the limit."""
+        file = "memory.oom_control" if self.is_v1 else "memory.events"
+        text = (self.top / file).read_text()
+        return int(re.search(r"^oom_kill (\d+)", text, re.MULTILINE).group(1))
+
+    def used_bytes(self):
+        file = "memory.usage_in_bytes" if self.is_v1 else "memory.current"
+        return int((self.top / file).read_text())
+
+
+def remove(folder):
+    for _ in range(100):
+        try:
+            folder.rmdir()
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    print(f"left behind: {folder}", file=sys.stderr)
+
+
+def sweep():
+    """Groups of a run that was killed: their owner is gone and nobody lives in them."""
+    for root in (V1, V2):
+        for folder in sorted(root.glob(f"{NAME}-*"), reverse=True) if root.exists() else ():
+            owner = int(folder.name[len(NAME) + 1:].split("-")[0])
+            if owner != os.getpid() and not pathlib.Path(f"/proc/{owner}").exists():
+                for child in (*folder.glob("*/"), folder):
+                    remove(child)
+
+
+def forget_pages(path):
+    """Takes a file out of the page cache, so that whoever reads it next is charged for it. Nobody
+    may have it mapped."""
+    with open(path, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    listed = subprocess.run(["fincore", "-nb", "-o", "RES", path], capture_output=True, text=True,
+                            check=True)
+    if int(listed.stdout) > 0:
+        sys.exit(f"{path} stays in the page cache: somebody has it mapped")
