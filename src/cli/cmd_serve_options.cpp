@@ -44,7 +44,7 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       app, "--psi-admission", options.admission,
       "Answer new work with 503 and Retry-After while memory is short; what runs goes "
       "on");
-  add_time_option(app, "--psi-admission-wait", options.admission_wait_us, "10s",
+  add_time_option(app, "--psi-admission-wait", options.admission_wait_us, "30s",
                   "New work first waits this long for its turn; off: it gets 503 at once");
   app.add_flag("--psi-require", options.require,
                "Exit with an error if anything cannot be governed");

@@ -19,7 +19,7 @@ struct ServeOptions {
   bool release = true;
   bool admission = true;  ///< refuse new work where memory is short
   /// A request waits this long for its turn before it is refused; empty: not at all.
-  std::optional<std::uint64_t> admission_wait_us = 10'000'000;
+  std::optional<std::uint64_t> admission_wait_us = 30'000'000;
   bool require = false;  ///< rather no server than one that is not governed
   bool quiet = false;
   SpillOptions spill;

@@ -9,14 +9,16 @@ namespace kvpsi {
 namespace {
 
 /// A level is held for seconds after its cause; then it says only that memory was short.
+bool is_pressed(const Tick& tick) { return tick.decision.reason != Reason::at_rest; }
+
 bool is_short(const Tick& tick) {
   const auto reserve = static_cast<std::int64_t>(tick.signal.reserve_low_bytes);
-  return tick.decision.need_bytes > 0 || tick.signal.headroom_bytes < reserve;
+  return is_pressed(tick) || tick.signal.headroom_bytes < reserve;
 }
 
 Refusal find_refusal(const Tick& tick, const Workload& work) {
   const Decision& decision = tick.decision;
-  if (decision.level == Level::critical && decision.need_bytes > 0) return Refusal::critical;
+  if (decision.level == Level::critical && is_pressed(tick)) return Refusal::critical;
   if (work.waiting > 0) return Refusal::turn;
   if (work.running == 0) return Refusal::none;
   if (decision.level >= Level::high && is_short(tick)) return Refusal::high;

@@ -14,7 +14,7 @@ namespace kvpsi {
 /// Why new work is refused.
 enum class Refusal : std::uint8_t {
   none,
-  critical,  ///< level critical and more is needed: not even one request alone
+  critical,  ///< level critical, and it presses: not even one request alone
   high,      ///< level high or critical, room is short, and others run: these are to end first
   budget,    ///< the live KV has reached the budget, and others run
   turn,      ///< others wait that came before
@@ -56,10 +56,10 @@ struct Admission {
 inline constexpr std::uint64_t kTurnStaleUs = 30'000'000;
 
 /// Whether a request may start after the turn `tick`. A request that would be alone is refused at
-/// critical only, so that every server answers somebody. A level that is only held, with room again
-/// and nothing needed, refuses nobody: a neighbour that has come and stopped growing would shut the
-/// server for 12 s. While paused or dry everybody is admitted.
-/// Retries come after 2 to 4 s, at critical after 5 to 10, so that they do not come together.
+/// critical only, so that every server answers somebody. A level that is only held, with room
+/// again, refuses nobody: a neighbour that has come and stopped growing would shut the server for
+/// 12 s. While paused or dry everybody is admitted. Retries come after 2 to 4 s, at critical after
+/// 5 to 10, so that they do not come together.
 Admission admit(const Tick& tick, const Workload& work);
 
 }  // namespace kvpsi

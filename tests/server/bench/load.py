@@ -40,7 +40,7 @@ class Load:
     turns: int = 5
     sentences: int = 12
     tokens: int = 40
-    seconds: float = 60
+    seconds: float = 30
 
 
 class Client:

@@ -10,6 +10,7 @@ arrived over the time are the speed; a neighbour that was killed is a failure of
 Needs root, KVPSI and MODEL (see server_process.py).
 """
 import argparse
+import dataclasses
 import json
 import pathlib
 import statistics
@@ -120,12 +121,13 @@ def main():
     parser.add_argument("--load", choices=LOADS, default="chat")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--limit-mib", type=int, default=420)
+    parser.add_argument("--seconds", type=float, default=30, help="time of a trial's load")
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("--governed-flags", default="", metavar="FLAGS",
                         help="more options for the governed server, in one word")
     parser.add_argument("--json", metavar="FILE", help="also write every trial")
     options = parser.parse_args()
-    options.load_of = LOADS[options.load]
+    options.load_of = dataclasses.replace(LOADS[options.load], seconds=options.seconds)
     print_machine(options)
     results = []
     for pair in range(options.pairs):

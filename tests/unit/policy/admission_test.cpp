@@ -18,7 +18,7 @@ Tick at(Level level) {
   Tick tick;
   tick.observation.sample.t_us = kNowUs;
   tick.decision.level = level;
-  tick.decision.need_bytes = level >= Level::high ? kMiB : 0;
+  tick.decision.reason = level >= Level::high ? Reason::need : Reason::at_rest;
   tick.signal.headroom_bytes = 64 * kMiB;
   tick.signal.reserve_low_bytes = 16 * kMiB;
   PoolView kv;
@@ -49,7 +49,8 @@ TEST(Admission, CriticalAdmitsNobody) {
 TEST(Admission, ALevelThatIsOnlyHeldRefusesNobody) {
   for (const Level level : {Level::high, Level::critical}) {
     Tick tick = at(level);
-    tick.decision.need_bytes = 0;
+    tick.decision.reason = Reason::at_rest;
+    tick.decision.need_bytes = kMiB;  // it would be, were there a stall
     EXPECT_EQ(refusal(tick, 3), Refusal::none) << name(level);
     tick.signal.headroom_bytes = 15 * kMiB;
     EXPECT_EQ(refusal(tick, 3), Refusal::high) << name(level);
