@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The routes of ours on the server's port, and new work that is refused while memory is short."""
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -90,7 +91,7 @@ class Admission(unittest.TestCase):
 
     def squeeze(self, *flags):
         """Statuses of requests before, during and after."""
-        with limited_group(260) as group:
+        with limited_group(235) as group:
             with Server("governed", *SMALL, *flags, group=group) as server:
                 body = {"prompt": "Salt is", "n_predict": 2, "temperature": 0}
                 before = server.post("/completion", body)[0]
@@ -98,23 +99,34 @@ class Admission(unittest.TestCase):
                     ["sh", "-c", f"echo 0 >{group}/cgroup.procs && exec {KVPSI} press --mib 170 "
                      "--hot --for 12"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 during = []
-                while press.poll() is None:
-                    during.append(server.request("POST", "/completion", body))
-                    time.sleep(0.1)
+
+                def ask_on(_):
+                    while press.poll() is None:
+                        during.append(server.request("POST", "/completion", body))
+                        time.sleep(0.1)
+                with concurrent.futures.ThreadPoolExecutor(2) as clients:
+                    list(clients.map(ask_on, range(2)))
                 time.sleep(3)
                 after = server.post("/completion", body)[0]
                 return before, [status for status, _ in during], after, \
                     [text for status, text in during if status == 503]
 
     def test_new_work_gets_503_only_while_memory_is_short(self):
-        before, during, after, refusals = self.squeeze()
+        for _ in range(3):  # the machine may happen to have enough
+            before, during, after, refusals = self.squeeze("--psi-admission-wait", "off")
+            if refusals:
+                break
         print(f"admission: {during.count(200)} admitted, {during.count(503)} refused")
         self.assertEqual((before, after), (200, 200))
-        self.assertLessEqual(set(during), {200, 503})
+        self.assertEqual(set(during), {200, 503})
         for text in refusals:
             error = json.loads(text)["error"]
             self.assertEqual(error["type"], "unavailable_error")
             self.assertTrue(re.search(r"try again in \d+ s", error["message"]))
+
+    def test_who_waits_for_its_turn_is_not_refused(self):
+        before, during, after, _ = self.squeeze()
+        self.assertEqual({before, after, *during}, {200})
 
     def test_nobody_is_refused_with_admission_off(self):
         before, during, after, _ = self.squeeze("--psi-admission", "off")

@@ -103,7 +103,8 @@ def compare(results, options):
         governed, stock = column("governed", mib), column("stock", mib)
         line = f"neighbour {mib:4} MiB: governed"
         if mib and column("stock", 0):
-            line += f" / undisturbed {spread([g / u for g, u in zip(governed, column('stock', 0))])}"
+            rest = column("stock", 0)
+            line += f" / undisturbed {spread([g / u for g, u in zip(governed, rest)])}"
         if stock:
             line += f", / stock {spread([g / max(s, 0.01) for g, s in zip(governed, stock)])}"
         deaths = {kind: sum(column(kind, mib, "server_died") + column(kind, mib, "neighbour_died"))
