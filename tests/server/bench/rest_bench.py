@@ -128,8 +128,8 @@ def cache(options):
         got = {i: ask(server, conversation(i) + " So") for i in range(count - 1)}
         hits = sum(got[i][2] == expected[i][2] for i in got)
         same = sum(got[i][0] == expected[i][0] for i in got)
-        print(f"cache: after relief {hits} of {len(got)} next turns hit as in stock, {same} say the "
-              f"same", flush=True)
+        print(f"cache: after relief {hits} of {len(got)} next turns hit as in stock, {same} say "
+              f"the same", flush=True)
 
 
 def idle(options):
