@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Builds and tests the given presets one after the other (default: dev asan tsan server) and ends
-# with one line, `N passed, N failed, N skipped`, summed over all. Goes on after a failure, so that one run
-# shows everything; the exit code says whether all held. Which preset runs what: CMakePresets.json.
+# with one line, `N passed, N failed, N skipped`, summed over all. Goes on after a failure, so that
+# one run shows everything; the exit code says whether all held. Which preset runs what:
+# CMakePresets.json.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 3
 
