@@ -19,7 +19,8 @@ MODEL = os.environ.get("MODEL", "")
 START_S = 60
 
 # What differs from run to run and says nothing.
-VOLATILE = {"created", "timings", "completion_id", "t_ms"}
+VOLATILE = {"created", "created_at", "completed_at", "timings", "completion_id", "t_ms", "item_id",
+            "call_id", "media_marker"}
 
 
 def free_port():
@@ -56,14 +57,17 @@ class Server:
     """One running server. Use as a context manager, so that none is left behind."""
 
     def __init__(self, kind, *flags, environment=None, key=None, group=None,
-                 squeeze=None):
+                 squeeze=None, model=MODEL):
+        self.kind = kind
         self.port = free_port()
         self.headers = {"Content-Type": "application/json"}
         if key is not None:
             flags += ("--api-key", key)
             self.headers["Authorization"] = f"Bearer {key}"
         self.log = tempfile.TemporaryFile(mode="w+")
-        words = ["-m", MODEL, "--port", str(self.port), "-t", "1", "--seed", "1", *flags]
+        words = ["--port", str(self.port), "-t", "1", "--seed", "1", *flags]
+        if model is not None:  # else a router
+            words = ["-m", model, *words]
         command = command_of(kind) + words
         if group is not None:
             command = ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(group), *command]
