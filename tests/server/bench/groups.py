@@ -6,6 +6,7 @@ or all three in the second where that has the memory controller. Needs root.
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ class Squeeze:
 
     def __enter__(self):
         sweep()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # who ends it ends its servers too
         try:
             self.top.mkdir()
             if not self.is_v1:
@@ -83,12 +85,14 @@ def remove(folder):
 
 
 def sweep():
-    """Groups of a run that was killed: their owner is gone and nobody lives in them."""
+    """Groups of a run that was killed, with whom it left there."""
     for root in (V1, V2):
         for folder in sorted(root.glob(f"{NAME}-*"), reverse=True) if root.exists() else ():
             owner = int(folder.name[len(NAME) + 1:].split("-")[0])
             if owner != os.getpid() and not pathlib.Path(f"/proc/{owner}").exists():
                 for child in (*folder.glob("*/"), folder):
+                    for pid in (child / "cgroup.procs").read_text().split():
+                        os.kill(int(pid), signal.SIGKILL)
                     remove(child)
 
 
