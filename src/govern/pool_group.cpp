@@ -18,7 +18,9 @@ void add_up(const PoolView& member, PoolView& sum) {
   sum.spillable_bytes += member.spillable_bytes;
   sum.trimmable_bytes += member.trimmable_bytes;
   sum.compactable_bytes += member.compactable_bytes;
+  sum.idle_bytes += member.idle_bytes;
   sum.spilled_bytes += member.spilled_bytes;
+  sum.parked_bytes += member.parked_bytes;
   sum.trimmed_bytes += member.trimmed_bytes;
   sum.waiting_bytes += member.waiting_bytes;
   sum.cells_total += member.cells_total;

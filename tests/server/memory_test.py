@@ -71,6 +71,21 @@ class Memory(unittest.TestCase):
             self.assertIn("written to disk", server.text())
 
 
+    def test_conversations_that_rest_go_to_disk_without_pressure(self):
+        flags = ("-c", "8192", "-np", "2", "--cache-ram", "0")
+        with Server("stock", *flags) as stock:
+            completion(stock, PROMPT)
+            expected = completion(stock, PROMPT + "So")
+        with Server("governed", *flags, "--kv-idle-spill", "2s") as server:
+            completion(server, PROMPT)
+            full = server.memory("RssAnon")
+            self.assertTrue(wait_until(lambda: server.memory("RssAnon") < full - 5, 15),
+                            f"{full:.1f} MiB anonymous, and nothing left")
+            got = completion(server, PROMPT + "So")
+            self.assertEqual(got["content"], expected["content"])
+            self.assertEqual(got["tokens_cached"], expected["tokens_cached"])
+
+
 class Require(unittest.TestCase):
     def test_serves_where_everything_can_be_governed(self):
         with Server("governed", "-c", "512", "--psi-require") as server:

@@ -51,6 +51,24 @@ class FakePool final : public MemoryPool {
   std::deque<Outcome> later;
 };
 
+/// Another value in each field.
+class FullPool final : public MemoryPool {
+ public:
+  PoolKind kind() const override { return PoolKind::kv; }
+  PoolView view() override {
+    PoolView view;
+    std::uint64_t value = 100;
+    visit_fields(
+        [&value](const auto&, auto& field) {
+          if constexpr (std::is_same_v<decltype(field), std::uint64_t&>) field = ++value;
+        },
+        view);
+    return view;
+  }
+  Outcome apply(const Action&) override { return {}; }
+  void drain(Outcomes&) override {}
+};
+
 Action spill(std::uint64_t bytes) {
   return {.decision_id = 7, .verb = Verb::spill, .bytes = bytes, .budget_us = 100};
 }
@@ -83,6 +101,13 @@ TEST(PoolGroup, AddsUpItsMembersAndAsksEachForWhatIsMissing) {
   EXPECT_EQ(outcome.decision_id, 7u);
   EXPECT_EQ(large.asked.front().bytes, 70u);
   EXPECT_EQ(large.asked.front().budget_us, 97u);
+}
+
+TEST(PoolGroup, LeavesNoFieldOut) {
+  FullPool pool;
+  PoolGroup group(PoolKind::kv);
+  group.add(pool);
+  EXPECT_EQ(group.view(), pool.view());
 }
 
 TEST(PoolGroup, ReleasesAllOfEveryMember) {
