@@ -131,7 +131,8 @@ class Sleep(unittest.TestCase):
                     if kind == "governed":
                         self.assertEqual(server.get("/kvpsi/state")[0], 200)
                         self.assertEqual(server.request("POST", "/kvpsi/give-back")[0], 200)
-                ask(server, completion("Up"))  # asleep, a stock server does not end on SIGTERM
+                # Woken first: a stock server that was just falling asleep once missed SIGTERM.
+                ask(server, completion("Up"))
                 self.assertEqual(server.end(), 0, server.text())
         self.assertEqual(answers["governed"], answers["stock"])
 

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A governed server under random load and real squeezes for a while (KVPSI_SOAK_S seconds): no
+request is lost, no slot stuck, nothing leaked, nobody killed."""
+import collections
+import http.client
+import json
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+from http_test import limited_group
+from request_mix import Mix
+from server_process import KVPSI, Server
+
+SEED = int(os.environ.get("KVPSI_SEED", "1"))
+SOAK_S = float(os.environ.get("KVPSI_SOAK_S", "60"))
+CLIENTS = 6
+LIMIT_MIB = 300
+PRESS_MIB = (60, 130)  # with what the server needs at least, it fits below the limit
+WAIT_S = 120
+LEAK_MIB = 12
+
+
+class Client(threading.Thread):
+    """Asks, hangs up, waits, in an order of its own; counts how each request ended."""
+
+    def __init__(self, server, number, until, outcomes):
+        super().__init__()
+        self.server, self.until, self.outcomes = server, until, outcomes
+        self.random = random.Random(SEED * 1000 + number)
+        self.mix = Mix(SEED * 1000 + number)
+
+    def run(self):
+        while time.monotonic() < self.until():
+            for _ in range(self.random.choice([1, 1, 1, 4])):
+                self.outcomes.append(self.one())
+            time.sleep(self.random.choice([0, 0, 0.2, 1]))
+
+    def one(self):
+        _, path, body = self.mix.generation()
+        hangs_up = self.random.random() < 0.2
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=WAIT_S)
+        try:
+            connection.request("POST", path, json.dumps(body), self.server.headers)
+            if hangs_up and not body.get("stream"):
+                time.sleep(self.random.random())
+                return "cancelled"
+            response = connection.getresponse()
+            if hangs_up and response.status == 200:
+                response.read(self.random.randrange(1, 200))
+                return "cancelled"
+            response.read()
+            if response.status == 503 and response.getheader("Retry-After"):
+                return "refused"
+            return "answered" if response.status == 200 else f"lost: {response.status}"
+        except (OSError, http.client.HTTPException, socket.timeout) as error:
+            return f"lost: {error!r}"
+        finally:
+            connection.close()
+
+
+class Presser(threading.Thread):
+    """Squeezes the group time and again; `codes` are how each neighbour ended."""
+
+    def __init__(self, group, until):
+        super().__init__()
+        self.group, self.until, self.codes = group, until, []
+        self.random = random.Random(SEED)
+
+    def run(self):
+        while time.monotonic() < self.until() - 8:
+            mib, seconds = self.random.randint(*PRESS_MIB), self.random.randint(2, 6)
+            self.codes.append(subprocess.run(
+                ["sh", "-c", f"echo 0 >{self.group}/cgroup.procs && exec {KVPSI} press "
+                 f"--mib {mib} --hot --for {seconds}"], stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, check=False).returncode)
+            time.sleep(self.random.uniform(0.5, 3))
+
+
+def state_of(server):
+    """What may leak, at rest: anonymous MiB, descriptors, threads."""
+    server.request("POST", "/kvpsi/give-back")
+    time.sleep(6)  # idle threads of the HTTP pool end
+    process = pathlib.Path(f"/proc/{server.pid}")
+    return {"MiB": round(server.memory("RssAnon"), 1),
+            "descriptors": len(list((process / "fd").iterdir())),
+            "threads": len(list((process / "task").iterdir()))}
+
+
+def load(server, seconds, outcomes, group=None):
+    """Clients, and squeezes where a group is given, for that long; the neighbours' exit codes."""
+    end = time.monotonic() + seconds
+    clients = [Client(server, i, lambda: end, outcomes) for i in range(CLIENTS)]
+    presser = Presser(group, lambda: end if group else 0)
+    for thread in [*clients, presser]:
+        thread.start()
+    for thread in [*clients, presser]:
+        thread.join()
+    return presser.codes
+
+
+class Soak(unittest.TestCase):
+    def test_nothing_is_lost_stuck_or_leaked(self):
+        outcomes = []
+        with limited_group(LIMIT_MIB) as group, \
+                Server("governed", "-c", "4096", "-np", "3", "--kv-spill-flash",
+                       group=group) as server:
+            load(server, 10, outcomes)
+            before = state_of(server)
+            neighbours = load(server, SOAK_S, outcomes, group)
+            self.assertEqual({s["is_processing"] for s in json.loads(server.get("/slots")[1])},
+                             {False}, "a slot is stuck")
+            after = state_of(server)
+            code = server.end()
+            counted = collections.Counter(outcomes)
+            print(f"soak: {len(outcomes)} requests ({dict(counted)}), {len(neighbours)} squeezes; "
+                  f"at rest before {before}, after {after}; exit {code}")
+            self.assertEqual(code, 0, server.text())
+            self.assertEqual(set(neighbours), {0}, "a neighbour was killed")
+            self.assertLessEqual(set(counted), {"answered", "refused", "cancelled"})
+            self.assertLess(after["MiB"], before["MiB"] + LEAK_MIB)
+            self.assertLessEqual(after["descriptors"], before["descriptors"] + 2)
+            self.assertLessEqual(after["threads"], before["threads"] + 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
