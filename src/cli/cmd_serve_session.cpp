@@ -296,6 +296,7 @@ StatusFacts ServeSession::facts() const {
   return {.pid = ::getpid(),
           .command = "serve",
           .model = arguments_.model,
+          .is_budget_enforced = options_.admission && options_.is_acting(),
           .weights_file_bytes = weights_.file_bytes,
           .weights_anon_bytes = weights_.anon_bytes,
           .uptime_s = (monotonic_us() - start_us_) / 1'000'000};

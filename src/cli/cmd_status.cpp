@@ -59,7 +59,8 @@ Result<pid_t> choose_process(const StatusOptions& options) {
   if (!pids) return std::unexpected(pids.error());
   if (pids->size() == 1) return pids->front();
   if (pids->empty()) {
-    return fail(ErrorCode::cancelled, "nothing governed runs here; start one with `kvpsi run`");
+    return fail(ErrorCode::cancelled,
+                "nothing governed runs here; start one with `kvpsi run` or `kvpsi serve`");
   }
   return fail(ErrorCode::invalid_argument,
               fmt::format("{} governed processes run here; name one with --pid, as `kvpsi status` "
@@ -99,7 +100,7 @@ int run_status(const StatusOptions& options, const CommonOptions& common) {
   int shown = 0;
   for (const pid_t pid : *pids) shown += show_one(pid, common.json) == kExitDone ? 1 : 0;
   if (shown > 0) return kExitDone;
-  print_error("status", "nothing governed runs here; start one with `kvpsi run`");
+  print_error("status", "nothing governed runs here; start one with `kvpsi run` or `kvpsi serve`");
   return kExitNotHeld;
 }
 
@@ -124,8 +125,8 @@ RunCommand add_status(CLI::App& app, const CommonOptions& common) {
            options->sets_soft_max = true;
            options->soft_max_bytes = *bytes;
          },
-         "Change the goal for live KV memory of a running process (--pid, or the only one); shown, "
-         "not enforced by kvpsi run, which has no new work to refuse")
+         "Change the goal for live KV memory of a running process (--pid, or the only one): kvpsi "
+         "serve holds new work back for it, kvpsi run only shows it")
       ->type_name("SIZE|none")
       ->configurable(false);
   return [options, &common] { return run_status(*options, common); };

@@ -31,8 +31,8 @@ std::string show_bytes(const Json& answer, const char* member) {
 /// Where the answer does not say otherwise, nobody keeps to the goal.
 std::string_view enforcement_clause(const Json& answer) {
   return answer.value("kv_budget_enforced", Json()) == true
-             ? ""
-             : "; shown, not enforced by kvpsi run, which has no new work to refuse";
+             ? "; new work beyond it waits or is refused"
+             : "; shown, not enforced: this process refuses no new work";
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ std::string make_status_answer(const StatusFacts& facts, const std::optional<Tic
            {"pid", facts.pid},
            {"command", facts.command},
            {"model", facts.model},
-           {"kv_budget_enforced", false},
+           {"kv_budget_enforced", facts.is_budget_enforced},
            {"tick", tick ? Json::parse(tick_to_json(*tick)) : Json(nullptr)},
            {"weights",
             {{"file_bytes", facts.weights_file_bytes}, {"anon_bytes", facts.weights_anon_bytes}}},
@@ -59,15 +59,15 @@ std::string warn_of_churn(std::optional<std::uint64_t> soft_max_bytes, const Tic
       format_bytes(*soft_max_bytes), format_bytes(kv->live_bytes));
 }
 
-std::string make_control_answer(int pid, std::optional<std::uint64_t> before_bytes,
+std::string make_control_answer(const StatusFacts& facts, std::optional<std::uint64_t> before_bytes,
                                 std::optional<std::uint64_t> now_bytes, const Tick& tick) {
   const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
   const std::string warning = warn_of_churn(now_bytes, tick);
   return to_line(Json{{"schema", kControlSchema},
-                      {"pid", pid},
+                      {"pid", facts.pid},
                       {"kv_soft_max_bytes", to_json(now_bytes)},
                       {"kv_soft_max_bytes_before", to_json(before_bytes)},
-                      {"kv_budget_enforced", false},
+                      {"kv_budget_enforced", facts.is_budget_enforced},
                       {"kv_live_bytes", kv == nullptr ? Json(nullptr) : Json(kv->live_bytes)},
                       {"warning", warning.empty() ? Json(nullptr) : Json(warning)}});
 }

@@ -21,8 +21,9 @@ inline constexpr std::string_view kControlSchema = "kvpsi.control/1";
 /// What a process says of itself besides its last turn.
 struct StatusFacts {
   int pid = 0;
-  std::string command;  ///< run
-  std::string model;    ///< path
+  std::string command;              ///< run, serve
+  std::string model;                ///< path
+  bool is_budget_enforced = false;  ///< new work keeps to the budget
   std::uint64_t weights_file_bytes = 0;
   std::uint64_t weights_anon_bytes = 0;
   std::uint64_t uptime_s = 0;
@@ -37,7 +38,7 @@ std::string warn_of_churn(std::optional<std::uint64_t> soft_max_bytes, const Tic
 
 /// The answer to a change: schema kvpsi.control/1 with the goal that now holds, the one before, the
 /// live KV and the warning, each null where there is none. On one line.
-std::string make_control_answer(int pid, std::optional<std::uint64_t> before_bytes,
+std::string make_control_answer(const StatusFacts& facts, std::optional<std::uint64_t> before_bytes,
                                 std::optional<std::uint64_t> now_bytes, const Tick& tick);
 
 /// The answer to a line that is no request: schema kvpsi.control/1 with `error`.

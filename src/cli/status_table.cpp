@@ -75,7 +75,7 @@ std::string render_bounds(const Json& tick, bool is_enforced) {
   const auto goal = find_number(tick, "kv_soft_max_bytes");
   const auto budget = find_number(part(tick, "decision"), "kv_budget_bytes");
   const std::string_view reach =
-      is_enforced ? "" : "; shown, not enforced by kvpsi run, which has no new work to refuse";
+      is_enforced ? "" : "; shown, not enforced: this process refuses no new work";
   if (goal) {
     rows += row("KV cache, soft maximum", *goal, fmt::format("a goal for new work{}", reach));
   }

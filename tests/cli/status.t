@@ -3,7 +3,7 @@
 
 NAME     nothing governed runs: one line and exit code 1
 RUN      : >unix; $KVPSI status --unix-table unix
-EXPECT   kvpsi status: nothing governed runs here; start one with `kvpsi run`
+EXPECT   kvpsi status: nothing governed runs here; start one with `kvpsi run` or `kvpsi serve`
 EXIT     1
 
 NAME     a process that is not governed is named
@@ -48,7 +48,7 @@ EXIT     2
 
 NAME     a soft maximum needs a process
 RUN      : >unix; $KVPSI status --unix-table unix --set-kv-soft-max 64MiB
-EXPECT   kvpsi status: nothing governed runs here; start one with `kvpsi run`
+EXPECT   kvpsi status: nothing governed runs here; start one with `kvpsi run` or `kvpsi serve`
 EXIT     1
 
 NAME     with several processes one has to be named
@@ -64,9 +64,9 @@ RUN      $KVPSI status --pid $run --set-kv-soft-max 64KiB; $KVPSI status --pid $
 RUN      $KVPSI status --pid $run --set-kv-soft-max none --json; sleep 0.6; kill -INT $run; wait $run
 RUN      python3 -c 'import json; s=json.load(open("s.json")); print("trimmed", s["governor"]["tokens_trimmed"], "reason", s["stop_reason"])'
 RUN      $KVPSI explain j.jsonl; $KVPSI simulate --replay j.jsonl
-EXPECT   /process [0-9]+: KV soft maximum 64.0 KiB \(was 1.00 GiB\), [0-9.]+ .iB live; shown, not enforced by kvpsi run, which has no new work to refuse/
+EXPECT   /process [0-9]+: KV soft maximum 64.0 KiB \(was 1.00 GiB\), [0-9.]+ .iB live; shown, not enforced: this process refuses no new work/
 EXPECT   kvpsi status: the KV soft maximum of 64.0 KiB is less than half of the
-EXPECT   /KV cache, soft maximum +64.0 KiB +a goal for new work; shown, not enforced by kvpsi run/
+EXPECT   /KV cache, soft maximum +64.0 KiB +a goal for new work; shown, not enforced: this process/
 EXPECT   "kv_soft_max_bytes":null,"kv_soft_max_bytes_before":65536
 EXPECT   trimmed 0 reason interrupted
 EXPECT   the soft maximum of live KV was set to 1.00 GiB
@@ -80,7 +80,7 @@ REQUIRES model llama
 RUN      $KVPSI run -m $MODEL -p Once -n 4000 -c 2048 -t 1 --ignore-eos -q --governor off --journal j.jsonl >/dev/null & run=$!
 RUN      for i in $(seq 100); do $KVPSI status --pid $run >/dev/null 2>&1 && break; sleep 0.1; done
 RUN      $KVPSI status --pid $run --set-kv-soft-max 64MiB; code=$?; kill -INT $run; wait $run; exit $code
-EXPECT   this run has --governor off
+EXPECT   its governor is off
 EXIT     2
 TIMEOUT  60
 

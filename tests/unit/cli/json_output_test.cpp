@@ -180,8 +180,8 @@ TEST_F(JsonOutputPage, HoldsStatus) {
 
 TEST_F(JsonOutputPage, HoldsControl) {
   EXPECT_EQ(documented("kvpsi.control/1"),
-            members_of({make_control_answer(7, 2, 1, ticks_.back()),
-                        make_control_answer(7, std::nullopt, std::nullopt, Tick{}),
+            members_of({make_control_answer({.pid = 7}, 2, 1, ticks_.back()),
+                        make_control_answer({.pid = 7}, std::nullopt, std::nullopt, Tick{}),
                         make_error_answer(Error{ErrorCode::invalid_argument, "why", {}, 0})}));
 }
 

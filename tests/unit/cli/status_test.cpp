@@ -69,22 +69,27 @@ TEST(RenderStatus, SaysWhatHoldsMemory) {
 
 TEST(ControlAnswer, SaysWhatHoldsAndWarnsOfChurn) {
   const Tick tick = make_tick();  // 44 MiB live
-  auto words = describe_control_answer(make_control_answer(42, std::nullopt, 22 * kMiB, tick));
+  StatusFacts facts{.pid = 42};
+  auto words = describe_control_answer(make_control_answer(facts, std::nullopt, 22 * kMiB, tick));
   ASSERT_TRUE(words.has_value());
-  EXPECT_EQ(
-      words->line,
-      "process 42: KV soft maximum 22.0 MiB (was none), 44.0 MiB live; shown, not enforced by "
-      "kvpsi run, which has no new work to refuse");
+  EXPECT_EQ(words->line,
+            "process 42: KV soft maximum 22.0 MiB (was none), 44.0 MiB live; shown, not enforced: "
+            "this process refuses no new work");
   EXPECT_EQ(words->warning, "");
-  words = describe_control_answer(make_control_answer(42, 22 * kMiB, 21 * kMiB, tick));
+  words = describe_control_answer(make_control_answer(facts, 22 * kMiB, 21 * kMiB, tick));
   ASSERT_TRUE(words.has_value());
   EXPECT_THAT(words->warning,
               HasSubstr("21.0 MiB is less than half of the 44.0 MiB that are live"));
   EXPECT_EQ(words->warning.find('\n'), std::string::npos);
-  words = describe_control_answer(make_control_answer(42, 22 * kMiB, std::nullopt, Tick{}));
+  words = describe_control_answer(make_control_answer(facts, 22 * kMiB, std::nullopt, Tick{}));
   ASSERT_TRUE(words.has_value());
   EXPECT_THAT(words->line,
               testing::StartsWith("process 42: KV soft maximum none (was 22.0 MiB), none live;"));
+  facts.is_budget_enforced = true;
+  words = describe_control_answer(make_control_answer(facts, std::nullopt, 22 * kMiB, tick));
+  ASSERT_TRUE(words.has_value());
+  EXPECT_THAT(words->line,
+              testing::EndsWith("44.0 MiB live; new work beyond it waits or is refused"));
   const auto refused = describe_control_answer(
       make_error_answer(Error{ErrorCode::invalid_argument, "no \"way\"", {}, 0}));
   ASSERT_FALSE(refused.has_value());
@@ -100,7 +105,9 @@ TEST(ControlAnswer, OfAStrangerIsSafeToPrint) {
       R"("warning":"a\u001b]0;b\nc"})");
   ASSERT_TRUE(words.has_value());
   EXPECT_EQ(words->line,
-            "process \"\\u001b[2J\\xc2\\x9b\": KV soft maximum none (was none), none live");
+            "process \"\\u001b[2J\\xc2\\x9b\": KV soft maximum none (was none), none live; new "
+            "work beyond it "
+            "waits or is refused");
   EXPECT_EQ(words->warning, "a\\x1b]0;b\\nc");
   const auto refused =
       describe_control_answer(R"({"schema":"kvpsi.control/1","error":"\u001b[31mno"})");
@@ -128,7 +135,7 @@ TEST(RenderStatus, ShowsTheSoftMaximumAndTheBudget) {
   ASSERT_TRUE(table.has_value());
   EXPECT_THAT(*table, testing::ContainsRegex("KV cache, soft maximum +30.0 MiB"));
   EXPECT_THAT(*table, testing::ContainsRegex("KV cache, budget +20.0 MiB"));
-  EXPECT_THAT(*table, HasSubstr("shown, not enforced by kvpsi run"));
+  EXPECT_THAT(*table, HasSubstr("shown, not enforced: this process"));
   const auto enforced = render_status(
       R"({"schema":"kvpsi.status/1","kv_budget_enforced":true,"tick":)" + tick_to_json(tick) + "}");
   EXPECT_EQ(enforced.value_or("shown").find("shown"), std::string::npos);
