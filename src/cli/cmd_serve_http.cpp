@@ -44,16 +44,9 @@ ServerSnapshot ServeHttp::snapshot() const {
     const std::lock_guard lock(mutex_);
     now.not_governed = not_governed_;
   }
-  const auto count = [this](Refusal refusal) {
-    return refused_[static_cast<std::size_t>(refusal)].load();
-  };
-  now.requests = {.running = gate_.running(),
-                  .waiting = gate_.waiting(),
-                  .admitted = admitted_.load(),
-                  .refused_critical = count(Refusal::critical),
-                  .refused_high = count(Refusal::high),
-                  .refused_budget = count(Refusal::budget),
-                  .refused_turn = count(Refusal::turn)};
+  now.requests = {
+      .running = gate_.running(), .waiting = gate_.waiting(), .admitted = admitted_.load()};
+  std::ranges::copy(refused_, now.requests.refused.begin());
   now.admission = gate_.look();
   GovernorThread* const thread = governor_.load();
   if (thread == nullptr) return now;

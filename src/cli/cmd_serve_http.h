@@ -56,7 +56,7 @@ class ServeHttp final : public RouteHost {
   std::atomic<GovernorThread*> governor_{nullptr};
   Gate gate_;
   std::atomic<std::uint64_t> admitted_{0};
-  std::array<std::atomic<std::uint64_t>, 5> refused_{};  ///< by Refusal
+  std::array<std::atomic<std::uint64_t>, kRefusals.size() + 1> refused_{};  ///< by Refusal
 };
 
 }  // namespace kvpsi

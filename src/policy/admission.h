@@ -4,6 +4,7 @@
 // work that runs. Next hop: serve/refusal says it to the client.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -19,6 +20,10 @@ enum class Refusal : std::uint8_t {
   budget,    ///< the live KV has reached the budget, and others run
   turn,      ///< others wait that came before
 };
+
+/// Those that are one, in the order of the enum.
+inline constexpr std::array kRefusals = {Refusal::critical, Refusal::high, Refusal::budget,
+                                         Refusal::turn};
 
 constexpr std::string_view name(Refusal refusal) {
   switch (refusal) {

@@ -26,10 +26,9 @@ void write_requests(const ServerSnapshot& s, OpenMetrics& out) {
   out.counter("kvpsi_admitted", "", "requests for new work that were admitted");
   out.sample(s.requests.admitted);
   out.counter("kvpsi_refused", "", "requests for new work that got 503, by reason");
-  out.sample(s.requests.refused_critical, {{"reason", name(Refusal::critical)}});
-  out.sample(s.requests.refused_high, {{"reason", name(Refusal::high)}});
-  out.sample(s.requests.refused_budget, {{"reason", name(Refusal::budget)}});
-  out.sample(s.requests.refused_turn, {{"reason", name(Refusal::turn)}});
+  for (const Refusal why : kRefusals) {
+    out.sample(s.requests.refused_for(why), {{"reason", name(why)}});
+  }
   out.gauge("kvpsi_admitting", "", "1 if a request would be admitted now");
   out.sample(std::uint64_t{s.admission.admits()});
 }

@@ -3,7 +3,10 @@
 // taken without any lock of the engine. Next hops: metrics.h, state.h.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,16 +19,14 @@ namespace kvpsi {
 
 /// Requests for new work, since the start but for `running` and `waiting`.
 struct RequestCounts {
-  std::uint64_t running = 0;   ///< admitted and not ended
-  std::uint64_t waiting = 0;   ///< to be admitted
-  std::uint64_t admitted = 0;  ///< in all
-  std::uint64_t refused_critical = 0;
-  std::uint64_t refused_high = 0;
-  std::uint64_t refused_budget = 0;
-  std::uint64_t refused_turn = 0;
+  std::uint64_t running = 0;                                  ///< admitted and not ended
+  std::uint64_t waiting = 0;                                  ///< to be admitted
+  std::uint64_t admitted = 0;                                 ///< in all
+  std::array<std::uint64_t, kRefusals.size() + 1> refused{};  ///< by Refusal
 
-  std::uint64_t refused() const {
-    return refused_critical + refused_high + refused_budget + refused_turn;
+  std::uint64_t refused_for(Refusal why) const { return refused[static_cast<std::size_t>(why)]; }
+  std::uint64_t refused_total() const {
+    return std::accumulate(refused.begin(), refused.end(), std::uint64_t{0});
   }
 };
 

@@ -12,16 +12,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json to_json(const RequestCounts& requests, const Admission& admission) {
-  return {{"admits", admission.admits()},
-          {"refusal", name(admission.refusal)},
-          {"running", requests.running},
-          {"waiting", requests.waiting},
-          {"admitted_total", requests.admitted},
-          {"refused_total",
-           {{name(Refusal::critical), requests.refused_critical},
-            {name(Refusal::high), requests.refused_high},
-            {name(Refusal::budget), requests.refused_budget},
-            {name(Refusal::turn), requests.refused_turn}}}};
+  Json refused;
+  for (const Refusal why : kRefusals) refused[std::string(name(why))] = requests.refused_for(why);
+  return {{"admits", admission.admits()},        {"refusal", name(admission.refusal)},
+          {"running", requests.running},         {"waiting", requests.waiting},
+          {"admitted_total", requests.admitted}, {"refused_total", refused}};
 }
 
 Json to_json(const TickTotals& totals) {

@@ -25,7 +25,7 @@ TEST(ServeHttp, AdmitsAndCountsWithoutAGovernor) {
   const ServerSnapshot now = http.snapshot();
   EXPECT_EQ(now.requests.running, 1u);
   EXPECT_EQ(now.requests.admitted, 2u);
-  EXPECT_EQ(now.requests.refused(), 0u);
+  EXPECT_EQ(now.requests.refused_total(), 0u);
   EXPECT_EQ(now.model, "m.gguf");
   EXPECT_EQ(now.not_governed, std::vector<std::string>{"V cache"});
   EXPECT_FALSE(now.is_governed);

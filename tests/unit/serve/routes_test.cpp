@@ -41,7 +41,9 @@ Host governed() {
   host.shown.is_governed = true;
   host.shown.model = "a\xff.gguf";
   host.shown.not_governed = {"a draft model's cache"};
-  host.shown.requests = {.running = 2, .admitted = 5, .refused_critical = 1, .refused_high = 3};
+  host.shown.requests = {.running = 2, .admitted = 5};
+  host.shown.requests.refused[static_cast<std::size_t>(Refusal::critical)] = 1;
+  host.shown.requests.refused[static_cast<std::size_t>(Refusal::high)] = 3;
   Tick tick;
   tick.decision.id = 7;
   tick.decision.level = Level::high;
