@@ -16,7 +16,7 @@ import threading
 import time
 import unittest
 
-from server_process import MODEL, Server, normalise, run
+from server_process import MODEL, Server, normalise, run, wait_until
 
 SMALL = ("-c", "1024", "-np", "2")
 LONG = {"prompt": "Once", "n_predict": 400, "ignore_eos": True, "temperature": 0}
@@ -46,21 +46,10 @@ def say_raw(server, path, body):
         return response.status, response.read().decode()
 
 
-def slots_busy(server):
-    return sum(slot["is_processing"] for slot in json.loads(server.get("/slots")[1]))
-
-
-def wait_until(holds, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return holds()
-
-
 class Case(unittest.TestCase):
     def check_well(self, server):
         """It answers, no slot is stuck, no request counted that has ended, and it ends cleanly."""
-        self.assertTrue(wait_until(lambda: slots_busy(server) == 0), "a slot is stuck")
+        self.assertTrue(wait_until(lambda: server.busy_slots() == 0), "a slot is stuck")
         status, answer = server.post("/completion", {"prompt": "Hi", "n_predict": 3})
         self.assertEqual(status, 200)
         self.assertEqual(answer["tokens_predicted"], 3)
@@ -180,7 +169,7 @@ def stream_all(server, count):
     readers = [threading.Thread(target=read) for _ in range(count)]
     for reader in readers:
         reader.start()
-    wait_until(lambda: slots_busy(server) == 2)
+    wait_until(lambda: server.busy_slots() == 2)
     return readers
 
 
@@ -217,8 +206,7 @@ class Ends(Case):
 
 
 def parked(server):
-    state = json.loads(server.get("/kvpsi/state")[1])
-    return sum(pool["parked_bytes"] for pool in state["tick"]["pools"])
+    return sum(pool["parked_bytes"] for pool in server.pools().values())
 
 
 class Orders(Case):

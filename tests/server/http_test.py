@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from server_process import KVPSI, Server
+from server_process import KVPSI, Server, inside
 
 SMALL = ("-c", "2048", "-np", "2")
 MEMORY_GROUPS = pathlib.Path("/sys/fs/cgroup/memory")
@@ -92,12 +92,12 @@ class Admission(unittest.TestCase):
     def squeeze(self, *flags):
         """Statuses of requests before, during and after."""
         with limited_group(235) as group:
-            with Server("governed", *SMALL, *flags, group=group) as server:
+            with Server("governed", *SMALL, *flags, groups=[group]) as server:
                 body = {"prompt": "Salt is", "n_predict": 2, "temperature": 0}
                 before = server.post("/completion", body)[0]
-                press = subprocess.Popen(
-                    ["sh", "-c", f"echo 0 >{group}/cgroup.procs && exec {KVPSI} press --mib 170 "
-                     "--hot --for 12"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                neighbour = [str(KVPSI), "press", "--mib", "170", "--hot", "--for", "12"]
+                press = subprocess.Popen(inside([group], neighbour), stdout=subprocess.DEVNULL,
+                                         stderr=subprocess.DEVNULL)
                 during = []
 
                 def ask_on(_):

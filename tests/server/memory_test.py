@@ -4,7 +4,7 @@
 import time
 import unittest
 
-from server_process import Server, run
+from server_process import Server, run, wait_until
 
 MIB_OF_DIFFERENCE = 6
 PROMPT = "The lock keeper writes down every boat that passes, its cargo and its owner. " * 30
@@ -15,13 +15,6 @@ def completion(server, prompt, **more):
                                                  "temperature": 0, **more})
     assert status == 200, answer
     return answer
-
-
-def wait_until(holds, seconds):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return holds()
 
 
 def says(server, text):
@@ -69,7 +62,6 @@ class Memory(unittest.TestCase):
             self.assertEqual(got["tokens_cached"], expected["tokens_cached"])
             self.assertEqual(server.end(), 0)
             self.assertIn("written to disk", server.text())
-
 
     def test_conversations_that_rest_go_to_disk_without_pressure(self):
         flags = ("-c", "8192", "-np", "2", "--cache-ram", "0")

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from request_mix import Mix, ask, take
-from server_process import KVPSI, MODEL, Server
+from server_process import KVPSI, MODEL, Server, wait_until
 
 GEMMA = pathlib.Path(MODEL).with_name("gemma-3-270m-q4_k_m.gguf")
 SMALL = ("-c", "3072", "-np", "3", "--kv-spill-flash")
@@ -19,13 +19,6 @@ TEXT = "The keeper of the lock writes down every boat that passes, its cargo and
 
 def completion(prompt, tokens=8, **more):
     return "POST", "/completion", {"prompt": prompt, "n_predict": tokens, "temperature": 0, **more}
-
-
-def wait_until(holds, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return holds()
 
 
 def give_back(server):

@@ -12,10 +12,9 @@ import os
 import pathlib
 import subprocess
 import sys
-import time
 import unittest
 
-from server_process import Server
+from server_process import Server, wait_until
 
 VERSION = "3.57.0"
 PACKAGES = pathlib.Path(
@@ -68,14 +67,6 @@ class OpenAi(unittest.TestCase):
         return self.client.chat.completions.create(
             model="any", messages=says(text), max_tokens=12, temperature=0, **more)
 
-    def slots_are_idle(self, seconds=20):
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if '"is_processing":true' not in self.server.get("/slots")[1]:
-                return True
-            time.sleep(0.1)
-        return False
-
     def test_chat_and_its_stream_say_the_same(self):
         whole = self.chat("Name a river.").choices[0].message.content
         stream = self.chat("Name a river.", stream=True)
@@ -111,7 +102,8 @@ class OpenAi(unittest.TestCase):
         for _ in zip(range(3), stream):
             pass
         stream.close()
-        self.assertTrue(self.slots_are_idle(), "the slot goes on for nobody")
+        self.assertTrue(wait_until(lambda: self.server.busy_slots() == 0),
+                        "the slot goes on for nobody")
         self.assertTrue(self.chat("Still there?").choices[0].message.content)
 
     def test_errors_are_the_clients_own(self):

@@ -5,7 +5,7 @@ import json
 import time
 import unittest
 
-from server_process import Server
+from server_process import Server, wait_until
 
 NOUNS = ("river", "harbour", "mill", "quarry", "bridge")
 FLAGS = ("-c", "4096", "-np", "1")
@@ -37,15 +37,7 @@ def complete(server, text):
 
 
 def cache_view(server):
-    state = json.loads(server.get("/kvpsi/state")[1])
-    return next(pool for pool in state["tick"]["pools"] if pool["kind"] == "prompt_cache")
-
-
-def wait_until(holds, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return holds()
+    return server.pools()["prompt_cache"]
 
 
 def is_on_disk(server):
@@ -67,7 +59,7 @@ class PromptCache(unittest.TestCase):
     def test_goes_to_disk_by_itself_and_is_hit_as_before(self):
         with Server("governed", *FLAGS) as server:
             self.assertEqual(visit_all(server), self.expected[0])
-            self.assertTrue(wait_until(lambda: is_on_disk(server)), cache_view(server))
+            self.assertTrue(wait_until(lambda: is_on_disk(server), 15), cache_view(server))
             self.check_turns(server)
 
     def test_goes_when_asked_for(self):
@@ -77,7 +69,7 @@ class PromptCache(unittest.TestCase):
             self.assertEqual(cache_view(server)["parked_bytes"], 0)
             full = server.memory("RssAnon")
             self.assertEqual(server.request("POST", "/kvpsi/give-back")[0], 200)
-            self.assertTrue(wait_until(lambda: is_on_disk(server)), cache_view(server))
+            self.assertTrue(wait_until(lambda: is_on_disk(server), 15), cache_view(server))
             returned = full - server.memory("RssAnon")
             parked = cache_view(server)["parked_bytes"] / 2**20
             print(f"prompt cache: {parked:.1f} MiB on disk, {returned:.1f} MiB returned in all")
@@ -95,7 +87,7 @@ class PromptCache(unittest.TestCase):
         with Server("governed", *FLAGS, "--kv-spill-dir", "off") as server:
             visit_all(server)
             server.request("POST", "/kvpsi/give-back")
-            self.assertTrue(wait_until(lambda: cache_view(server)["reserved_bytes"] == 0))
+            self.assertTrue(wait_until(lambda: cache_view(server)["reserved_bytes"] == 0, 15))
             said, cached = come_back(server)
             self.assertEqual(said, self.expected[1][0], "computed again, it says the same")
             self.assertLess(sum(cached), sum(self.expected[1][1]))

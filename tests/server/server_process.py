@@ -23,6 +23,20 @@ VOLATILE = {"created", "created_at", "completed_at", "timings", "completion_id",
             "call_id", "media_marker"}
 
 
+def wait_until(holds, seconds=20):
+    """Whether it holds by then; looked at every 50 ms."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds()
+
+
+def inside(groups, command):
+    """The words that start `command` as a member of these control groups."""
+    enter = "".join(f"echo 0 >{group}/cgroup.procs && " for group in groups)
+    return ["sh", "-c", f'{enter}exec "$@"', "sh", *command] if groups else command
+
+
 def free_port():
     """A port that nobody listens on just now."""
     with socket.socket() as probe:
@@ -56,8 +70,7 @@ def events_of(text):
 class Server:
     """One running server. Use as a context manager, so that none is left behind."""
 
-    def __init__(self, kind, *flags, environment=None, key=None, group=None,
-                 squeeze=None, model=MODEL):
+    def __init__(self, kind, *flags, environment=None, key=None, groups=(), model=MODEL):
         self.kind = kind
         self.port = free_port()
         self.headers = {"Content-Type": "application/json"}
@@ -68,11 +81,7 @@ class Server:
         words = ["--port", str(self.port), "-t", "1", "--seed", "1", *flags]
         if model is not None:  # else a router
             words = ["-m", model, *words]
-        command = command_of(kind) + words
-        if group is not None:
-            command = ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(group), *command]
-        if squeeze is not None:
-            command = squeeze.inside("server", command)
+        command = inside(groups, command_of(kind) + words)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.log,
@@ -121,6 +130,15 @@ class Server:
         if body.get("stream"):
             return status, normalise(events_of(text))
         return status, normalise(json.loads(text))
+
+    def busy_slots(self):
+        """How many slots work on a request."""
+        return sum(slot["is_processing"] for slot in json.loads(self.get("/slots")[1]))
+
+    def pools(self):
+        """What the governed server last saw of its pools of memory, by kind."""
+        state = json.loads(self.get("/kvpsi/state")[1])
+        return {pool["kind"]: pool for pool in state["tick"]["pools"]}
 
     def memory(self, field):
         """A field of /proc/PID/status in MiB: VmHWM, VmRSS, RssAnon ..."""

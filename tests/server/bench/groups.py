@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from server_process import KVPSI, inside
+
 V1 = pathlib.Path("/sys/fs/cgroup/memory")
 V2 = next((path for path in (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup"))
            if (path / "cgroup.controllers").exists()), None)
@@ -32,7 +34,6 @@ class Squeeze:
 
     def __enter__(self):
         sweep()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # who ends it ends its servers too
         try:
             self.top.mkdir()
             if not self.is_v1:
@@ -50,11 +51,9 @@ class Squeeze:
         for folder in (*self.members.values(), self.top):
             remove(folder)
 
-    def inside(self, member, command):
-        """The words that start `command` as this member."""
-        homes = [self.members[member]] + ([self.top] if self.is_v1 else [])
-        enter = " && ".join(f"echo 0 >{home}/cgroup.procs" for home in homes)
-        return ["sh", "-c", f'{enter} && exec "$@"', "sh", *command]
+    def groups_of(self, member):
+        """Where a process of this member lives."""
+        return [self.members[member]] + ([self.top] if self.is_v1 else [])
 
     def stall_us(self, member):
         """Microseconds that some task of the member has stalled for memory so far."""
@@ -67,9 +66,30 @@ class Squeeze:
         text = (self.top / file).read_text()
         return int(re.search(r"^oom_kill (\d+)", text, re.MULTILINE).group(1))
 
-    def used_bytes(self):
-        file = "memory.usage_in_bytes" if self.is_v1 else "memory.current"
-        return int((self.top / file).read_text())
+
+class Neighbour:
+    """kvpsi press in the squeeze's other group, all its memory at once; without memory nobody. It
+    ends with its context, at the latest after that many seconds."""
+
+    def __init__(self, squeeze, mib, seconds=600):
+        press = [str(KVPSI), "press", "--mib", str(mib), "--hot", "--force", "--for", str(seconds),
+                 "--quiet"]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            inside(squeeze.groups_of("neighbour"), press), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL) if mib else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+        if self.process is not None:
+            self.process.wait()
+
+    def is_dead(self):
+        return self.process is not None and self.process.poll() is not None
 
 
 def remove(folder):

@@ -11,7 +11,7 @@ TOPICS = ("river", "harbour", "mill", "quarry", "bridge", "orchard", "market", "
 
 
 def passage(client, turn, sentences):
-    """What this client says in this turn; no two begin alike. About 11 tokens a sentence."""
+    """What this client says in this turn; no two begin alike. About 20 tokens a sentence."""
     topic = TOPICS[(client + turn) % len(TOPICS)]
     lines = (f"Note {client}.{turn}.{i}: the {topic} keeper wrote that day {i * 7 + turn} was calm."
              for i in range(sentences))
@@ -41,6 +41,7 @@ class Load:
     sentences: int = 12
     tokens: int = 40
     seconds: float = 30
+    first: int = 0  # number of the first client; another one says other things
 
 
 class Client:
@@ -123,7 +124,8 @@ class Client:
 def talk_all(server, load):
     """All clients at once: what they saw together, and the seconds it took."""
     started = time.monotonic()
-    clients = [Client(server, load, i, started + load.seconds) for i in range(load.clients)]
+    clients = [Client(server, load, load.first + i, started + load.seconds)
+               for i in range(load.clients)]
     total = Counts()
     with concurrent.futures.ThreadPoolExecutor(load.clients) as threads:
         for counts in threads.map(Client.talk, clients):

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""What stands beside a result: machine, kernel, commit and flags."""
+"""How a benchmark begins: what stands beside its result (machine, kernel, commit, flags), and that
+who ends it ends its servers too."""
 import os
 import pathlib
 import platform
 import re
+import signal
 import subprocess
+import sys
 import time
 
 import server_process
 
 
-def print_machine(options):
+def begin(options):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     commit = subprocess.run(["git", "-C", str(pathlib.Path(__file__).parent), "describe",
                              "--always", "--dirty"], capture_output=True, text=True, check=False)

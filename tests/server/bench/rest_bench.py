@@ -8,18 +8,18 @@ server whose neighbour takes memory: how soon bytes are back). The last two need
 KVPSI and MODEL: see server_process.py.
 """
 import argparse
+import http.client
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import server_process  # noqa: E402  the path above comes first
-from groups import Squeeze, forget_pages  # noqa: E402
+from groups import Neighbour, Squeeze, forget_pages  # noqa: E402
 from load import passage  # noqa: E402
-from machine import print_machine  # noqa: E402
+from machine import begin  # noqa: E402
 
 TOKENS = 16
 
@@ -37,7 +37,7 @@ def ask(server, prompt, **more):
 def first_token_s(server, prompt):
     """Seconds from the request to the first token, as the client sees it, and the whole answer."""
     body = {"prompt": prompt, "n_predict": TOKENS, "temperature": 0, "stream": True}
-    connection = server_process.http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     started = time.monotonic()
     connection.request("POST", "/completion", json.dumps(body), server.headers)
     response = connection.getresponse()
@@ -51,13 +51,8 @@ def first_token_s(server, prompt):
 
 
 def conversation(i):
-    """About 700 tokens, of which no two share the beginning."""
+    """About 540 tokens, of which no two share the beginning."""
     return passage(i, 0, 26)
-
-
-def pool(server, kind):
-    state = json.loads(server.get("/kvpsi/state")[1])
-    return next(p for p in state["tick"]["pools"] if p["kind"] == kind)
 
 
 def rest(options):
@@ -88,17 +83,6 @@ def rest(options):
     print(f"next turns equal to stock's: {equal} of {len(turn)}", flush=True)
 
 
-class Hog:
-    """kvpsi press as the neighbour, all its memory at once."""
-
-    def __init__(self, squeeze, mib, seconds):
-        press = [str(server_process.KVPSI), "press", "--mib", str(mib), "--hot", "--force", "--for",
-                 str(seconds), "--quiet"]
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(squeeze.inside("neighbour", press),
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def cache(options):
     count = 8
     expected = {}
@@ -111,19 +95,19 @@ def cache(options):
     forget_pages(server_process.MODEL)
     with Squeeze(options.limit_mib) as squeeze, \
             server_process.Server("governed", *flags, "--kv-idle-spill", "off",
-                                  squeeze=squeeze) as server:
+                                  groups=squeeze.groups_of("server")) as server:
         for i in range(count):
             ask(server, conversation(i))
-        before = pool(server, "prompt_cache")
+        before = server.pools()["prompt_cache"]
         anon = server.memory("RssAnon")
-        hog = Hog(squeeze, options.limit_mib - 200, 10)
-        hog.process.wait()
-        after = pool(server, "prompt_cache")
+        with Neighbour(squeeze, options.limit_mib - 200, seconds=10) as neighbour:
+            neighbour.process.wait()
+        after = server.pools()["prompt_cache"]
         returned = after["parked_bytes"] / before["reserved_bytes"]
         print(f"cache: {before['reserved_bytes'] / 2**20:.1f} MiB of saved prompts, "
               f"{100 * returned:.2f} % on disk under pressure, anonymous {anon:.0f} -> "
-              f"{server.memory('RssAnon'):.0f} MiB, neighbour ended with {hog.process.returncode}",
-              flush=True)
+              f"{server.memory('RssAnon'):.0f} MiB, neighbour ended with "
+              f"{neighbour.process.returncode}", flush=True)
         time.sleep(15)
         got = {i: ask(server, conversation(i) + " So") for i in range(count - 1)}
         hits = sum(got[i][2] == expected[i][2] for i in got)
@@ -138,23 +122,23 @@ def idle(options):
         forget_pages(server_process.MODEL)
         with Squeeze(options.limit_mib) as squeeze, \
                 server_process.Server("governed", "-c", "8192", "-np", "4", "--kv-idle-spill",
-                                      "off", squeeze=squeeze) as server:
+                                      "off", groups=squeeze.groups_of("server")) as server:
             for i in range(6):
                 ask(server, conversation(10 * trial + i))
             time.sleep(20)  # idle, and calm
             full = server.memory("RssAnon")
-            hog = Hog(squeeze, options.limit_mib - 200, 12)
             back = None
-            while time.monotonic() - hog.started < 10:
-                if back is None and full - server.memory("RssAnon") > 0.5 * (full - 25):
-                    back = time.monotonic() - hog.started
-                time.sleep(0.01)
-            hog.process.wait()
+            with Neighbour(squeeze, options.limit_mib - 200, seconds=12) as neighbour:
+                while time.monotonic() - neighbour.started < 10:
+                    if back is None and full - server.memory("RssAnon") > 0.5 * (full - 25):
+                        back = time.monotonic() - neighbour.started
+                    time.sleep(0.01)
+                neighbour.process.wait()
             left = server.memory("RssAnon")
             print(f"idle: anonymous {full:.0f} MiB, half of what can go was back "
                   f"{'never' if back is None else f'{back:.2f} s'} after the neighbour's start, "
                   f"{left:.0f} MiB left after 10 s; neighbour ended with "
-                  f"{hog.process.returncode}, kills {squeeze.kills()}", flush=True)
+                  f"{neighbour.process.returncode}, kills {squeeze.kills()}", flush=True)
             times.append(float("inf") if back is None else back)
     print(f"idle: median {statistics.median(times):.2f} s, worst {max(times):.2f} s", flush=True)
 
@@ -171,7 +155,7 @@ def main():
     parser.add_argument("--limit-mib", type=int, default=420)
     parser.add_argument("--trials", type=int, default=5)
     options = parser.parse_args()
-    print_machine(options)
+    begin(options)
     for name in options.parts:
         PARTS[name](options)
 

@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import server_process  # noqa: E402  the path above comes first
 from load import Load, talk_all  # noqa: E402
-from machine import print_machine  # noqa: E402
+from machine import begin  # noqa: E402
 
 
 def cpu_ticks(server):
@@ -40,13 +40,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=20)
     options = parser.parse_args()
-    print_machine(options)
+    begin(options)
     with server_process.Server("stock", "-c", "8192") as stock, \
             server_process.Server("governed", "-c", "8192") as governed:
         for clients in (1, 4):
             ratios = {}
-            load = Load(clients=clients, turns=1, sentences=12, tokens=48, seconds=300)
             for pair in range(options.pairs + 1):
+                # A prompt that was read before would come from the prompt cache.
+                load = Load(clients=clients, turns=1, sentences=12, tokens=48, seconds=300,
+                            first=10 * clients * pair)
                 order = [stock, governed] if pair % 2 else [governed, stock]
                 seen = {server: measure(server, load) for server in order}
                 if pair == 0:

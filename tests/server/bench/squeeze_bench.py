@@ -14,42 +14,16 @@ import dataclasses
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import server_process  # noqa: E402  the path above comes first
-from groups import Squeeze, forget_pages  # noqa: E402
+from groups import Neighbour, Squeeze, forget_pages  # noqa: E402
 from load import Load, talk_all  # noqa: E402
-from machine import print_machine  # noqa: E402
+from machine import begin  # noqa: E402
 
 LOADS = {"chat": Load(), "decode": Load(clients=2, turns=1, sentences=20, tokens=600)}
-
-
-class Neighbour:
-    """kvpsi press in the squeeze's other group, until it is stopped."""
-
-    def __init__(self, squeeze, mib):
-        self.process = None
-        if mib:
-            press = [str(server_process.KVPSI), "press", "--mib", str(mib), "--hot", "--force",
-                     "--for", "600", "--quiet"]
-            self.process = subprocess.Popen(squeeze.inside("neighbour", press),
-                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(1)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-        if self.process is not None:
-            self.process.wait()
-
-    def is_dead(self):
-        return self.process is not None and self.process.poll() is not None
 
 
 def own_flags(kind, options):
@@ -63,8 +37,10 @@ def trial(kind, mib, options):
     load = options.load_of
     with Squeeze(options.limit_mib) as squeeze, \
             server_process.Server(kind, "-c", str(options.context), *own_flags(kind, options),
-                                  squeeze=squeeze) as server, \
+                                  groups=squeeze.groups_of("server")) as server, \
             Neighbour(squeeze, mib) as neighbour:
+        if mib:
+            time.sleep(1)  # it takes its memory
         stall_us = squeeze.stall_us("server")
         counts, seconds = talk_all(server, load)
         result = {
@@ -129,7 +105,7 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="also write every trial")
     options = parser.parse_args()
     options.load_of = dataclasses.replace(LOADS[options.load], seconds=options.seconds)
-    print_machine(options)
+    begin(options)
     results = []
     for pair in range(options.pairs):
         for mib in options.neighbours:
