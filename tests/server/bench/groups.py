@@ -33,7 +33,6 @@ class Squeeze:
         self.limit_bytes = limit_mib << 20
 
     def __enter__(self):
-        sweep()
         try:
             self.top.mkdir()
             if not self.is_v1:
@@ -105,9 +104,9 @@ def remove(folder):
 
 
 def sweep():
-    """Groups of a run that was killed, with whom it left there."""
+    """Ends groups of a run that was killed, and whom it left there: they have the model mapped."""
     for root in (V1, V2):
-        for folder in sorted(root.glob(f"{NAME}-*"), reverse=True) if root.exists() else ():
+        for folder in sorted(root.glob(f"{NAME}-*"), reverse=True) if root else ():
             owner = int(folder.name[len(NAME) + 1:].split("-")[0])
             if owner != os.getpid() and not pathlib.Path(f"/proc/{owner}").exists():
                 for child in (*folder.glob("*/"), folder):
