@@ -49,6 +49,8 @@ struct GovernOptions {
   /// it then: an engine at rest comes to no safe point of its own. A server that reads positions
   /// unguarded cannot promise that.
   bool trim_at_rest = false;
+  /// Only sequences that the host allows it for are trimmed: it knows who asked for them.
+  bool trim_only_allowed = false;
   bool release = true;  ///< false: never hand pages back (trim is seq_rm alone)
   /// Where rows go; must outlive the context. Null: nothing is spilled, and a trim is final.
   SpillStore* spill = nullptr;

@@ -128,7 +128,7 @@ void GovernedState::set_up_kv(const llama_model& model) {
     if (part == nullptr) return;  // all or none: a sequence has rows in each of them
     parts.push_back(std::move(part));
   }
-  if (parts.size() > 1 && options_.trim != TrimMode::off) {
+  if (parts.size() > 1 && options_.trim == TrimMode::eager) {
     ungoverned_.push_back("a cache with a sliding window is released and spilled, never trimmed");
   }
   pools_.push_back(&kv_.emplace(gate_, context_, std::move(parts), options_, elastic_, counters_));

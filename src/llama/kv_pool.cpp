@@ -48,6 +48,7 @@ KvPool::KvPool(EngineGate& gate, llama_context* context, std::vector<std::unique
       options_(options),
       elastic_(elastic),
       counters_(counters) {
+  if (!options_.trim_only_allowed) rights_.allowed.set();
   if (options_.spill == nullptr || !may_release()) return;
   std::vector<KvPart*> all;
   for (const auto& part : parts_) all.push_back(part.get());
@@ -94,7 +95,7 @@ std::uint64_t KvPool::trimmable_cells() const {
                        (options_.trim == TrimMode::last_resort && can_trim_reversibly());
   if (!allowed || has_window()) return 0;
   const std::uint64_t cells =
-      std::min(count_droppable(parts_.front()->cache(), rule()), cells_above_floor());
+      std::min(count_droppable(parts_.front()->cache(), rule(), rights_), cells_above_floor());
   return cells >= std::max(options_.min_prune, 1U) ? cells : 0;
 }
 
@@ -278,7 +279,7 @@ Outcome KvPool::trim(const Action& action, const Outcome& so_far) {
   if (spill_ && (can_trim_reversibly() || spill_->is_trimming())) {
     TrimPlan plan;
     if (so_far.tokens_trimmed == 0 && so_far.duration_us == 0 && !spill_->is_trimming()) {
-      plan = plan_trim(parts_.front()->cache(), rule(), wanted, cells_above_floor());
+      plan = plan_trim(parts_.front()->cache(), rule(), rights_, wanted, cells_above_floor());
       if (!plan.spans.empty()) counters_.prunes.fetch_add(1, std::memory_order_relaxed);
     }
     const SpillProgress out = spill_->trim(plan.spans, after(action.budget_us));
@@ -299,7 +300,8 @@ Outcome KvPool::trim(const Action& action, const Outcome& so_far) {
 }
 
 std::uint64_t KvPool::drop_for_good(std::uint64_t wanted) {
-  const TrimPlan plan = plan_trim(parts_.front()->cache(), rule(), wanted, cells_above_floor());
+  const TrimPlan plan =
+      plan_trim(parts_.front()->cache(), rule(), rights_, wanted, cells_above_floor());
   if (plan.cells == 0) return 0;
   parts_.front()->cells().note_live();
   std::uint64_t dropped = 0;

@@ -3,9 +3,11 @@
 // released, idle rows paged out, cells packed, tokens trimmed, and what lies in the spill file is
 // restored. Everything but the constructor runs with the engine's mutex held.
 // Next hops: kv_part.h (pages), kv_spill.h (rows and the file), kv_compact.h, trim.h (what to
-// take out), kv_pool_gap.cpp (what must be back before the host may go on).
+// take out), kv_pool_gap.cpp (what must be back before the host may go on), kv_pool_host.cpp (what
+// the host says of its sequences).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -15,6 +17,7 @@
 
 #include "evict/sinks_window.h"
 #include "llama.h"
+#include "llama/context_gap.h"
 #include "llama/counters.h"
 #include "llama/elastic.h"
 #include "llama/gated_pool.h"
@@ -65,6 +68,19 @@ class KvPool final : public GatedPool {
   std::uint64_t cells_left() const;
   bool can_trim() const { return options_.trim != TrimMode::off && !has_window(); }
   void pin(llama_seq_id seq, bool pinned);
+
+  /// Whether this sequence may be trimmed from now on, and in which turn. What was trimmed of one
+  /// that may not comes back before it is decoded, so far as there is room.
+  void set_trim_right(llama_seq_id seq, bool allowed, std::int16_t priority);
+  /// The tokens of the sequence by position, for cells that do not know theirs: those that were
+  /// loaded from a saved state.
+  void know_tokens(llama_seq_id seq, std::span<const llama_token> tokens);
+  /// The same for the sequence that state has just been loaded into; none: nothing.
+  void know_loaded(std::span<const llama_token> tokens);
+  /// What the sequence had to do without since begin_response.
+  void begin_response(llama_seq_id seq);
+  ContextGap gap(llama_seq_id seq) const;
+
   int probe();
   SelfCheck self_check();
   /// Fills in the KV part by page map.
@@ -106,6 +122,9 @@ class KvPool final : public GatedPool {
   void close_ends(const SeqSet& seqs);
   void lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq);
   void forget_tokens(llama_seq_id seq);
+  void bring_whole(const SeqSet& seqs);
+  std::uint64_t missing_tokens(llama_seq_id seq) const;
+  void note_gaps(const SeqSet& seqs);
   struct Place {
     llama_pos pos = 0;
     std::uint32_t cell = 0;
@@ -130,7 +149,10 @@ class KvPool final : public GatedPool {
   std::uint32_t batch_tokens_ = 0;      ///< of the decode about to run
   std::uint64_t reduced_since_us_ = 0;  ///< 0 = the context is whole
   SeqSet open_ends_;                    ///< whose last token is in the file and found no room
-  std::vector<Place> before_write_;     ///< of the sequence that state is loaded into
+  TrimRights rights_;
+  std::array<ContextGap, LLAMA_MAX_SEQ> gaps_{};
+  std::vector<Place> before_write_;  ///< of the sequence that state is loaded into
+  llama_seq_id loaded_ = -1;         ///< whose state was loaded since the last decode
   std::vector<std::string> losses_;
 };
 

@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "llama-kv-cache.h"
-#include "llama-model.h"
 #include "llama/kv_pool.h"
 #include "llama/kv_repair.h"
 
@@ -34,15 +33,18 @@ bool KvPool::is_shift_pending() const {
 
 void KvPool::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
   batch_tokens_ = tokens;
+  loaded_ = -1;
   if (spill_) {
     spill_->begin_use(seqs);
     spill_->poll();
     spill_->bring_back(seqs);
     repair_lost();
+    bring_whole(seqs);
     close_ends(open_ends_ & seqs);
   }
   serve(Moment::before_decode);
   if (pack_wanted_) static_cast<void>(compact_cells(monotonic_us() + kSafePointBudgetUs));
+  note_gaps(seqs);
   note_reduced_context();
 }
 
@@ -211,6 +213,7 @@ std::vector<KvPool::Place> KvPool::cells_of_sequence(llama_seq_id seq) const {
 /// Rows were written from outside a decode, and metadata only tells of those that stayed.
 void KvPool::after_state_write(llama_seq_id seq, bool done) {
   note_written_everywhere();
+  if (done) loaded_ = seq;
   if (!spill_) return;
   // A state without cells, or one that could not be read at all, leaves a sequence as it was.
   const bool replaced = seq < 0 ? done || parts_.front()->cells().used() == 0
@@ -222,17 +225,6 @@ void KvPool::after_state_write(llama_seq_id seq, bool done) {
   if (seq >= 0 && (replaced || says_zero)) forget_tokens(seq);
   spill_->look_again(true);
   note_reduced_context();
-}
-
-/// llama.cpp saves rows without their tokens, and says 0 of each that it loads. Evaluated anew as
-/// that, they would be something else: unknown is what they are.
-void KvPool::forget_tokens(llama_seq_id seq) {
-  const llama_hparams& shape = llama_get_model(context_)->hparams;
-  if (shape.n_pos_per_embd() > 1 || shape.ple_n_heads > 0) return;  // saved with their rows
-  for (const auto& part : parts_) {
-    llama_kv_cells& cells = cells_of(part->cache(), part->cache().get_stream(seq));
-    for (const auto& [pos, cell] : cells.seq_pos_get(seq)) cells.ext_set(cell, {});
-  }
 }
 
 void KvPool::lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq) {
@@ -280,7 +272,8 @@ std::uint64_t KvPool::trim_cells(std::uint64_t wanted) {
   std::uint64_t taken = 0;
   if (can_trim_reversibly() && is_settled()) {
     spill_->settle();
-    const TrimPlan plan = plan_trim(parts_.front()->cache(), rule(), wanted, cells_above_floor());
+    const TrimPlan plan =
+        plan_trim(parts_.front()->cache(), rule(), rights_, wanted, cells_above_floor());
     const std::uint64_t never = std::numeric_limits<std::uint64_t>::max() / 2;
     if (!plan.spans.empty()) counters_.prunes.fetch_add(1, std::memory_order_relaxed);
     taken = spill_->trim(plan.spans, never).tokens;
@@ -309,10 +302,6 @@ std::uint64_t KvPool::cells_left() const {
   const auto too_many = std::ranges::partition_point(
       more, [this](std::uint64_t tokens) { return bytes_with(tokens) <= options_.kv_max_bytes; });
   return too_many == more.begin() ? 0 : *too_many - 1;
-}
-
-void KvPool::pin(llama_seq_id seq, bool pinned) {
-  if (spill_) spill_->pin(seq, pinned);
 }
 
 void KvPool::measure(ContextMemory& out) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "llama/host_sequences.h"
 #include "llama/server_prompt_cache.h"
 #include "server-task.h"
 
@@ -63,8 +64,15 @@ bool __wrap__ZN19server_prompt_cache4loadER13server_promptRK13server_tokensP13ll
     Cache* self, server_prompt& prompt, const server_tokens& tokens, llama_context* target,
     llama_context* draft, std::int32_t slot) {
   const Call call(self, true);
-  return __real__ZN19server_prompt_cache4loadER13server_promptRK13server_tokensP13llama_contextS6_i(
-      self, prompt, tokens, target, draft, slot);
+  const bool is_whole =
+      __real__ZN19server_prompt_cache4loadER13server_promptRK13server_tokensP13llama_contextS6_i(
+          self, prompt, tokens, target, draft, slot);
+  // A saved state has rows without their tokens; the prompt beside it knows them.
+  if (is_whole) {
+    kvpsi::know_tokens(target, slot, prompt.tokens.get_tokens());
+    kvpsi::know_tokens(draft, slot, prompt.tokens.get_tokens());
+  }
+  return is_whole;
 }
 
 void __real__ZN19server_prompt_cache6updateEv(Cache* self);

@@ -32,33 +32,40 @@ std::vector<LiveCell> cells_of(const llama_kv_cache& cache, llama_seq_id seq) {
   return out;
 }
 
-/// Sequences with anything between sinks and window, longest first.
-std::vector<llama_seq_id> candidates(const llama_kv_cache& cache, const SinksWindow& rule) {
+/// Sequences that have anything between sinks and window and may be trimmed, in the order of their
+/// turns.
+std::vector<llama_seq_id> candidates(const llama_kv_cache& cache, const SinksWindow& rule,
+                                     const TrimRights& rights) {
   std::vector<llama_seq_id> out;
   for (std::uint32_t s = 0; s < count_sequences(cache); ++s) {
     const auto seq = static_cast<llama_seq_id>(s);
+    if (!rights.allowed.test(s)) continue;
     if (length_of(cache, seq) > std::size_t{rule.keep} + rule.tail) out.push_back(seq);
   }
   std::ranges::stable_sort(out, std::ranges::greater{},
                            [&cache](llama_seq_id seq) { return length_of(cache, seq); });
+  std::ranges::stable_sort(out, {}, [&rights](llama_seq_id seq) {
+    return rights.priority.at(static_cast<std::size_t>(seq));
+  });
   return out;
 }
 
 }  // namespace
 
-std::uint64_t count_droppable(const llama_kv_cache& cache, const SinksWindow& rule) {
+std::uint64_t count_droppable(const llama_kv_cache& cache, const SinksWindow& rule,
+                              const TrimRights& rights) {
   std::uint64_t count = 0;
-  for (const llama_seq_id seq : candidates(cache, rule)) {
+  for (const llama_seq_id seq : candidates(cache, rule, rights)) {
     const std::uint64_t length = length_of(cache, seq);
     count += length - std::min<std::uint64_t>(length, rule.keep + std::max(rule.tail, 1U));
   }
   return count;
 }
 
-TrimPlan plan_trim(const llama_kv_cache& cache, const SinksWindow& rule, std::uint64_t wanted,
-                   std::uint64_t allowed) {
+TrimPlan plan_trim(const llama_kv_cache& cache, const SinksWindow& rule, const TrimRights& rights,
+                   std::uint64_t wanted, std::uint64_t allowed) {
   TrimPlan out;
-  for (const llama_seq_id seq : candidates(cache, rule)) {
+  for (const llama_seq_id seq : candidates(cache, rule, rights)) {
     if (out.cells >= wanted) break;
     const SinksWindowPlan plan =
         plan_sinks_window(cells_of(cache, seq), rule, wanted - out.cells, allowed - out.cells);

@@ -4,11 +4,13 @@
 // kept in a file, drop_span for good.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "evict/sinks_window.h"
 #include "llama.h"
+#include "llama/cell_meta.h"
 
 class llama_kv_cache;
 
@@ -25,12 +27,20 @@ struct TrimPlan {
   std::uint64_t cells = 0;  ///< that they free
 };
 
-/// Cells that may be taken out at all.
-std::uint64_t count_droppable(const llama_kv_cache& cache, const SinksWindow& rule);
+/// Which sequences may be trimmed at all, and whose turn comes first.
+struct TrimRights {
+  SeqSet allowed;
+  std::array<std::int16_t, LLAMA_MAX_SEQ> priority{};  ///< the lowest is trimmed first
+};
 
-/// A plan for at least `wanted` cells, from the longest sequence first, never more than `allowed`.
-TrimPlan plan_trim(const llama_kv_cache& cache, const SinksWindow& rule, std::uint64_t wanted,
-                   std::uint64_t allowed);
+/// Cells that may be taken out at all.
+std::uint64_t count_droppable(const llama_kv_cache& cache, const SinksWindow& rule,
+                              const TrimRights& rights);
+
+/// A plan for at least `wanted` cells, never more than `allowed`: from the sequence of the lowest
+/// priority first, among equals from the longest.
+TrimPlan plan_trim(const llama_kv_cache& cache, const SinksWindow& rule, const TrimRights& rights,
+                   std::uint64_t wanted, std::uint64_t allowed);
 
 /// Takes the span out for good. Returns the cells that this freed. Inference thread.
 std::uint64_t drop_span(llama_memory_t memory, const llama_kv_cache& cache, const TrimSpan& span);
