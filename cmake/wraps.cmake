@@ -41,6 +41,10 @@ string(CONCAT kvpsi_http_post
     "EERKSt8functionIFSt10unique_ptrI15server_http_resSt14default_deleteISA_EERK15server"
     "_http_reqEE")
 set(KVPSI_WRAPPED_SERVER_FUNCTIONS
+    llama_set_sampler
+    _ZNK13server_tokens8validateEPK13llama_context
+    _ZN15server_response4sendEOSt10unique_ptrI18server_task_resultSt14default_deleteIS1_EE
+    _ZN22server_response_reader10post_tasksEOSt6vectorI11server_taskSaIS1_EEb
     _ZN14server_context10start_loopEv
     _ZN19server_prompt_cache4loadER13server_promptRK13server_tokensP13llama_contextS6_i
     _ZN19server_prompt_cache5allocERK13server_promptmm

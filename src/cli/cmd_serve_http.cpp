@@ -27,14 +27,24 @@ Admission ServeHttp::judge(Workload work) const {
   return admit(*tick, work);
 }
 
-std::optional<HttpResponse> ServeHttp::begin_work(const std::function<bool()>& is_gone) {
+std::expected<RequestWish, HttpResponse> ServeHttp::begin_work(
+    std::string_view body, const std::function<bool()>& is_gone) {
+  const auto wish = read_request_wish(body);
+  if (!wish) {
+    return std::unexpected(make_error(400, "invalid_request_error", wish.error()));
+  }
   const Admission admission = gate_.enter(is_gone);
   if (admission.admits()) {
     admitted_.fetch_add(1);
-    return std::nullopt;
+    return *wish;
   }
   refused_[static_cast<std::size_t>(admission.refusal)].fetch_add(1);
-  return make_refusal(admission);
+  return std::unexpected(make_refusal(admission));
+}
+
+void ServeHttp::end_work(bool is_reduced) {
+  if (is_reduced) reduced_.fetch_add(1);
+  gate_.leave();
 }
 
 ServerSnapshot ServeHttp::snapshot() const {
@@ -44,8 +54,10 @@ ServerSnapshot ServeHttp::snapshot() const {
     const std::lock_guard lock(mutex_);
     now.not_governed = not_governed_;
   }
-  now.requests = {
-      .running = gate_.running(), .waiting = gate_.waiting(), .admitted = admitted_.load()};
+  now.requests = {.running = gate_.running(),
+                  .waiting = gate_.waiting(),
+                  .admitted = admitted_.load(),
+                  .reduced = reduced_.load()};
   std::ranges::copy(refused_, now.requests.refused.begin());
   now.admission = gate_.look();
   GovernorThread* const thread = governor_.load();

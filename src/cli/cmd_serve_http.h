@@ -7,16 +7,18 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "cli/governor_thread.h"
 #include "serve/gate.h"
+#include "serve/request_wish.h"
 #include "serve/routes.h"
 
 namespace kvpsi {
@@ -35,10 +37,12 @@ class ServeHttp final : public RouteHost {
   void set_governor(GovernorThread* governor) { governor_.store(governor); }
   void set_not_governed(std::vector<std::string> clauses);
 
-  /// The refusal of a request that has come; none: it has begun, and end_work follows. `is_gone`:
-  /// whether its client has hung up; may be empty.
-  std::optional<HttpResponse> begin_work(const std::function<bool()>& is_gone = {});
-  void end_work() { gate_.leave(); }
+  /// A request that has come begins, and end_work follows; or its refusal. `is_gone`: whether its
+  /// client has hung up; may be empty.
+  std::expected<RequestWish, HttpResponse> begin_work(std::string_view body,
+                                                      const std::function<bool()>& is_gone = {});
+  /// `is_reduced`: it was answered with a reduced context.
+  void end_work(bool is_reduced);
 
   ServerSnapshot snapshot() const override;
   bool give_back() override;
@@ -56,6 +60,7 @@ class ServeHttp final : public RouteHost {
   std::atomic<GovernorThread*> governor_{nullptr};
   Gate gate_;
   std::atomic<std::uint64_t> admitted_{0};
+  std::atomic<std::uint64_t> reduced_{0};
   std::array<std::atomic<std::uint64_t>, kRefusals.size() + 1> refused_{};  ///< by Refusal
 };
 

@@ -18,6 +18,7 @@
 namespace kvpsi {
 namespace {
 
+constexpr std::uint32_t kMany = 1U << 30;
 constexpr std::string_view kOurPrefix = "--psi-";  // llama-server has none that begins so
 
 void add_time_option(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& us,
@@ -49,11 +50,26 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   app.add_flag("--psi-require", options.require,
                "Exit with an error if anything cannot be governed");
   app.add_flag("--psi-quiet", options.quiet, "Print no banner and no summary; errors stay");
-  add_bytes_option(app, "--kv-max", options.kv_max_bytes,
-                   "Goal for live KV memory: idle conversations above it go to disk; 0: none");
+  add_bytes_option(
+      app, "--kv-max", options.kv_max_bytes,
+      "Goal for live KV memory: above it idle conversations go to disk, then running ones "
+      "are trimmed where --kv-trim lets them be; 0: none");
   add_bytes_option(app, "--kv-min", options.kv_min_bytes,
-                   "Idle conversations stay in memory up to this much live KV");
+                   "Conversations stay in memory up to this much live KV");
   add_spill_options(app, options.spill, "--kv-spill");
+  add_choice_option<TrimMode>(
+      app, "--kv-trim", options.trim,
+      {{"off", TrimMode::off}, {"last-resort", TrimMode::last_resort}, {"eager", TrimMode::eager}},
+      "Take the middle of conversations that are being answered out when nothing else is left to "
+      "give: last-resort: only with its rows on disk, to return when the pressure ends; eager: "
+      "also to make room, and for good where there is no spill file; off: never. Responses made "
+      "so say it (X-KVPSI-Context); a request forbids it with \"kvpsi\": {\"trim\": false}");
+  add_number_option(app, "--kv-trim-keep", options.trim_keep, 0, kMany,
+                    "First tokens of a conversation that trim never takes");
+  add_number_option(app, "--kv-trim-tail", options.trim_tail, 1, kMany,
+                    "Last tokens of a conversation that trim never takes");
+  add_number_option(app, "--kv-trim-min", options.trim_min, 1, kMany,
+                    "Trim takes this many tokens or none");
   add_time_option(
       app, "--kv-idle-spill", options.idle_spill_us, "60s",
       "Conversations that nobody has used for this long go to disk, and come back when they "

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "cli/spill_options.h"
+#include "llama/elastic.h"
 
 namespace kvpsi {
 
@@ -23,6 +24,11 @@ struct ServeOptions {
   bool require = false;  ///< rather no server than one that is not governed
   bool quiet = false;
   SpillOptions spill;
+  /// Of conversations that are being answered; see GovernOptions for what stays.
+  TrimMode trim = TrimMode::last_resort;
+  std::uint32_t trim_keep = GovernOptions{}.keep;
+  std::uint32_t trim_tail = GovernOptions{}.tail;
+  std::uint32_t trim_min = GovernOptions{}.min_prune;
   std::uint64_t kv_min_bytes = 0;
   std::uint64_t kv_max_bytes = 0;
   /// A conversation or saved prompt that nobody has used for this long goes to disk; empty: only
@@ -36,6 +42,7 @@ struct ServeOptions {
   bool is_acting() const { return governor && !dry_run; }
   /// llama.cpp's memory differs from stock.
   bool is_elastic() const { return is_acting() && release; }
+  bool may_trim() const { return is_elastic() && trim != TrimMode::off; }
 };
 
 /// A command line taken apart.

@@ -79,8 +79,8 @@ GovernorSetup make_governor_setup(const ServeOptions& options) {
   made.options.dry_run = !options.is_acting();
   PolicyConfig& policy = made.options.policy;
   policy.release_allowed = options.release;
-  policy.trim_allowed = false;
-  policy.trim_for_room = false;
+  policy.trim_allowed = options.may_trim();
+  policy.trim_for_room = options.may_trim() && options.trim == TrimMode::eager;
   policy.kv_min_bytes = options.kv_min_bytes;
   policy.kv_max_bytes = options.kv_max_bytes;
   made.enabled = options.governor;
@@ -128,7 +128,11 @@ Result<void> ServeSession::open() {
   }
   set_elastic(options_.is_elastic());
   GovernOptions govern;
-  govern.trim = TrimMode::off;
+  govern.trim = options_.may_trim() ? options_.trim : TrimMode::off;
+  govern.keep = options_.trim_keep;
+  govern.tail = options_.trim_tail;
+  govern.min_prune = options_.trim_min;
+  govern.trim_only_allowed = true;
   govern.release = options_.release;
   govern.spill = spill_.file.get();
   govern.spill_park_us = options_.idle_spill_us.value_or(0);
@@ -197,7 +201,7 @@ void ServeSession::start_beside(const ContextReport& report) {
 }
 
 void ServeSession::start_status_server() {
-  auto server = StatusServer::start(::getpid(), /*shares_need=*/false, [this](std::string_view l) {
+  auto server = StatusServer::start(::getpid(), options_.may_trim(), [this](std::string_view l) {
     return answer_status_request(l, facts(), *governor_);
   });
   if (server) {

@@ -5,11 +5,13 @@
 // cmd_serve_session.h, llama/server_hooks.h.
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <expected>
 #include <functional>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -65,15 +67,19 @@ class Host final : public ServerHost {
     return out;
   }
   bool is_work(const std::string& path) override { return kvpsi::is_work(path); }
-  std::optional<ServerResponse> admit(const std::function<bool()>& is_gone) override {
+  std::expected<TrimWish, ServerResponse> admit(std::string_view body,
+                                                const std::function<bool()>& is_gone) override {
     try {
-      auto refusal = session_.http().begin_work(is_gone);
-      return refusal ? std::optional(to_server(std::move(*refusal))) : std::nullopt;
+      auto wish = session_.http().begin_work(body, is_gone);
+      if (!wish) return std::unexpected(to_server(std::move(wish.error())));
+      return TrimWish{.is_allowed = wish->trim,
+                      .priority = static_cast<std::int16_t>(wish->priority)};
     } catch (...) {  // no memory for the words of a refusal
-      return ServerResponse{.status = 503, .content_type = "text/plain", .headers = {}, .body = {}};
+      return std::unexpected(
+          ServerResponse{.status = 503, .content_type = "text/plain", .headers = {}, .body = {}});
     }
   }
-  void on_work_ended() override { session_.http().end_work(); }
+  void on_work_ended(bool is_reduced) override { session_.http().end_work(is_reduced); }
 
  private:
   ServeSession& session_;

@@ -13,9 +13,12 @@
 
 namespace {
 
+using kvpsi::RequestNote;
+using kvpsi::RequestScope;
 using kvpsi::ServerHost;
 using kvpsi::ServerResponse;
 using kvpsi::ServerRoute;
+using kvpsi::TrimWish;
 using Handler = server_http_context::handler_t;
 
 ServerHost* host = nullptr;
@@ -45,18 +48,29 @@ Handler make_handler(const ServerRoute& route) {
 /// Work that was admitted, until its response is gone.
 class Work {
  public:
-  Work() = default;
-  ~Work() { host->on_work_ended(); }
+  explicit Work(const TrimWish& wish) : note_(std::make_shared<RequestNote>(wish)) {}
+  ~Work() { host->on_work_ended(note_->is_reduced); }
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
+
+  const std::shared_ptr<RequestNote>& note() const { return note_; }
+
+ private:
+  const std::shared_ptr<RequestNote> note_;
 };
 
-/// The handler behind a gate. What it answers is passed on as it is; a stream keeps its work.
+/// The handler behind a gate. What it answers is passed on as it is, with a header where its
+/// context was reduced; a stream keeps its work.
 Handler admit_first(const Handler& handler) {
   return [handler](const server_http_req& request) -> server_http_res_ptr {
-    if (auto refusal = host->admit(request.should_stop)) return to_result(std::move(*refusal));
-    const auto work = std::make_shared<Work>();
+    auto admitted = host->admit(request.body, request.should_stop);
+    if (!admitted) return to_result(std::move(admitted.error()));
+    const auto work = std::make_shared<Work>(*admitted);
+    const RequestScope scope(work->note());
     server_http_res_ptr result = handler(request);
+    if (result != nullptr && work->note()->is_reduced) {
+      result->headers["X-KVPSI-Context"] = "reduced";
+    }
     if (result != nullptr && result->next != nullptr) {
       result->next = [work, next = std::move(result->next)](std::string& out) { return next(out); };
     }

@@ -4,11 +4,14 @@
 // for every program. Next hops: server_hooks.cpp, cli/main_server.cpp.
 #pragma once
 
+#include <expected>
 #include <functional>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "llama/server_responses.h"
 
 /// llama-server from its command line to its exit code, as its own main calls it.
 int llama_server(int argc, char** argv);
@@ -41,11 +44,13 @@ class ServerHost {
   virtual std::vector<ServerRoute> own_routes() = 0;
   /// Whether requests to this path begin work that is to be admitted.
   virtual bool is_work(const std::string& path) = 0;
-  /// Whether one may begin: nothing, and on_work_ended follows; or what it is refused with. May
-  /// take as long as a request may wait, less where `is_gone` says that its client has hung up. Any
-  /// thread; must not throw.
-  virtual std::optional<ServerResponse> admit(const std::function<bool()>& is_gone) = 0;
-  virtual void on_work_ended() = 0;
+  /// Whether one with this body may begin: what it asks of the governor, and on_work_ended follows;
+  /// or what it is refused with. May take as long as a request may wait, less where `is_gone` says
+  /// that its client has hung up. Any thread; must not throw.
+  virtual std::expected<TrimWish, ServerResponse> admit(std::string_view body,
+                                                        const std::function<bool()>& is_gone) = 0;
+  /// Its response is over, and was made with a reduced context or not.
+  virtual void on_work_ended(bool is_reduced) = 0;
 };
 
 void set_server_host(ServerHost* host);

@@ -29,6 +29,8 @@ void write_requests(const ServerSnapshot& s, OpenMetrics& out) {
   for (const Refusal why : kRefusals) {
     out.sample(s.requests.refused_for(why), {{"reason", name(why)}});
   }
+  out.counter("kvpsi_reduced", "", "responses that were made with a reduced context");
+  out.sample(s.requests.reduced);
   out.gauge("kvpsi_admitting", "", "1 if a request would be admitted now");
   out.sample(std::uint64_t{s.admission.admits()});
 }

@@ -22,6 +22,7 @@ struct RequestCounts {
   std::uint64_t running = 0;                                  ///< admitted and not ended
   std::uint64_t waiting = 0;                                  ///< to be admitted
   std::uint64_t admitted = 0;                                 ///< in all
+  std::uint64_t reduced = 0;                                  ///< answered with a reduced context
   std::array<std::uint64_t, kRefusals.size() + 1> refused{};  ///< by Refusal
 
   std::uint64_t refused_for(Refusal why) const { return refused[static_cast<std::size_t>(why)]; }

@@ -16,7 +16,8 @@ Json to_json(const RequestCounts& requests, const Admission& admission) {
   for (const Refusal why : kRefusals) refused[std::string(name(why))] = requests.refused_for(why);
   return {{"admits", admission.admits()},        {"refusal", name(admission.refusal)},
           {"running", requests.running},         {"waiting", requests.waiting},
-          {"admitted_total", requests.admitted}, {"refused_total", refused}};
+          {"admitted_total", requests.admitted}, {"refused_total", refused},
+          {"reduced_total", requests.reduced}};
 }
 
 Json to_json(const TickTotals& totals) {

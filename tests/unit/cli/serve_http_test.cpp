@@ -18,9 +18,9 @@ ServerSnapshot facts() {
 
 TEST(ServeHttp, AdmitsAndCountsWithoutAGovernor) {
   ServeHttp http(facts(), /*admission=*/true, /*wait_us=*/0);
-  EXPECT_FALSE(http.begin_work().has_value());
-  EXPECT_FALSE(http.begin_work().has_value());
-  http.end_work();
+  EXPECT_TRUE(http.begin_work("{}").has_value());
+  EXPECT_TRUE(http.begin_work("{}").has_value());
+  http.end_work(/*is_reduced=*/true);
   http.set_not_governed({"V cache"});
   const ServerSnapshot now = http.snapshot();
   EXPECT_EQ(now.requests.running, 1u);

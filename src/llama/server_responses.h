@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Which request each of llama-server's slots works for: what it asked of the governor is told to
+// the slot's sequence, and a response that was made with a reduced context says so. A request is
+// recognised by its tokens, which stay where they are from its handler to its slot. Next hops:
+// server_responses.cpp, host_sequences.h, server_hooks.cpp (whose handlers open a scope).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+namespace kvpsi {
+
+/// What a request asks of the governor.
+struct TrimWish {
+  bool is_allowed = true;     ///< its context may be reduced while memory is short
+  std::int16_t priority = 0;  ///< the lowest is reduced first
+};
+
+/// One request, from its handler's start to the end of its response. Any thread.
+struct RequestNote {
+  explicit RequestNote(TrimWish asked) : wish(asked) {}
+  const TrimWish wish;
+  std::atomic<bool> is_reduced{false};  ///< a token of its context was missing when it was answered
+};
+
+/// While it lives, work that this thread gives to the server belongs to the request.
+class RequestScope {
+ public:
+  explicit RequestScope(const std::shared_ptr<RequestNote>& note);
+  ~RequestScope();
+  RequestScope(const RequestScope&) = delete;
+  RequestScope& operator=(const RequestScope&) = delete;
+};
+
+}  // namespace kvpsi
