@@ -59,6 +59,9 @@ struct GovernOptions {
   /// One that none has touched for this long goes to the file without pressure too, and comes back
   /// when it is used, not before. 0: only under pressure.
   std::uint64_t spill_park_us = 0;
+  /// Scratch that no decode has used for this long goes back without pressure too: the next one
+  /// pays with page faults, some milliseconds.
+  std::uint64_t scratch_idle_us = 10'000'000;
   /// Rows that go to the file or back at once, bytes; two buffers of it are kept while rows move.
   std::uint64_t spill_block_bytes = std::uint64_t{3} << 20;
 };

@@ -144,7 +144,8 @@ void GovernedState::set_up_scratch() {
     ungoverned_.push_back("compute scratch stays: not all backends are CPU");
     return;
   }
-  pools_.push_back(&scratch_.emplace(gate_, context_, elastic_ && options_.release, counters_));
+  pools_.push_back(&scratch_.emplace(gate_, context_, elastic_ && options_.release,
+                                     options_.scratch_idle_us, counters_));
   ContextMemory memory;
   scratch_->measure(memory);
   if (memory.scratch_reserved_bytes == 0) {

@@ -28,6 +28,7 @@ std::uint64_t sum(std::span<const PageRange> ranges) {
 
 void ScratchPool::on_decoded(std::uint64_t tokens) {
   most_tokens_ = std::max(most_tokens_, tokens);
+  used_us_ = monotonic_us();
 }
 
 PoolView ScratchPool::look() {
@@ -44,6 +45,7 @@ PoolView ScratchPool::look() {
   });
   view.resident_bytes = std::min(resident_bytes_, view.reserved_bytes);
   view.releasable_bytes = may_release_ ? view.resident_bytes : 0;
+  if (now - used_us_ >= idle_us_) view.idle_bytes = view.releasable_bytes;
   view.granule_bytes = page_bytes();
   return view;
 }

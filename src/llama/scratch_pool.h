@@ -15,11 +15,14 @@ namespace kvpsi {
 
 class ScratchPool final : public GatedPool {
  public:
-  /// `owner`: whose buffers (the llama_context). `may_release` false: only observed.
-  ScratchPool(EngineGate& gate, const void* owner, bool may_release, Counters& counters)
+  /// `owner`: whose buffers (the llama_context). `may_release` false: only observed. `idle_us`:
+  /// unused for this long it goes at rest too.
+  ScratchPool(EngineGate& gate, const void* owner, bool may_release, std::uint64_t idle_us,
+              Counters& counters)
       : GatedPool(PoolKind::scratch, gate),
         owner_(owner),
         may_release_(may_release),
+        idle_us_(idle_us),
         counters_(counters) {}
 
   /// A decode of this many tokens has returned. Engine's mutex held.
@@ -36,9 +39,11 @@ class ScratchPool final : public GatedPool {
  private:
   const void* const owner_;
   const bool may_release_;
+  const std::uint64_t idle_us_;
   Counters& counters_;
   std::uint64_t resident_bytes_ = 0;  ///< as last measured
   std::uint64_t measured_us_ = 0;
+  std::uint64_t used_us_ = 0;      ///< when a decode last returned
   std::uint64_t most_tokens_ = 0;  ///< longest batch since the last measurement
   std::uintptr_t resume_at_ = 0;
 };

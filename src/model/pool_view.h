@@ -41,7 +41,9 @@ struct PoolView {
   std::uint64_t spillable_bytes = 0;    ///< live but idle: back by writing it to disk
   std::uint64_t trimmable_bytes = 0;    ///< live, may be taken out of the context under --trim
   std::uint64_t compactable_bytes = 0;  ///< live and free share pages: back by packing what lives
-  std::uint64_t idle_bytes = 0;     ///< of spillable: unused for so long that it goes at rest too
+  /// Of spillable, or of releasable where nothing is spilled: unused for so long that it goes at
+  /// rest too.
+  std::uint64_t idle_bytes = 0;
   std::uint64_t spilled_bytes = 0;  ///< on disk, not in memory: what a restore would bring back
   std::uint64_t parked_bytes = 0;   ///< on disk besides: comes back when it is used, not before
   std::uint64_t trimmed_bytes = 0;  ///< of these, out of a running context until they are back

@@ -92,11 +92,21 @@ void choose_asked(PolicyState& state, const Situation& s, Decision& decision) {
   }
 }
 
+/// Scratch of an engine that nobody has asked anything for a while.
+void tidy_scratch(PolicyState& state, const Situation& s, Decision& decision) {
+  const PoolView* scratch = find_pool(s.observation.pools, PoolKind::scratch);
+  if (scratch == nullptr || scratch->idle_bytes < s.config.release_min_bytes) return;
+  ask_release(state, s, PoolKind::scratch, decision);
+  if (!decision.actions.empty()) decision.reason = Reason::tidy;
+}
+
 /// Without pressure, free KV of some size is handed back too: memory follows tokens.
 void choose_tidy(PolicyState& state, const Situation& s, Decision& decision) {
   const PoolView* kv = s.kv();
   const std::uint64_t now_us = s.now_us();
-  if (kv == nullptr || !s.config.release_allowed) return;
+  if (!s.config.release_allowed) return;
+  tidy_scratch(state, s, decision);
+  if (kv == nullptr) return;
   // What nobody has used for long goes to disk; it comes back when it is used, not before.
   if (ask_for_idle(state, s, kv->idle_bytes, decision)) {
     decision.reason = Reason::tidy;
@@ -106,9 +116,10 @@ void choose_tidy(PolicyState& state, const Situation& s, Decision& decision) {
       std::max(s.config.tidy_min_bytes, share_of(kv->live_bytes, s.config.tidy_live_share));
   if (kv->releasable_bytes < least) return;
   if (is_within(now_us, state.last_tidy_us, s.config.tidy_period_us)) return;
+  const std::size_t before = decision.actions.size();
   ask_release(state, s, PoolKind::kv, decision);
-  if (decision.actions.empty()) {
-    decision.reason = Reason::in_flight;
+  if (decision.actions.size() == before) {
+    if (before == 0) decision.reason = Reason::in_flight;
     return;
   }
   decision.reason = Reason::tidy;

@@ -92,10 +92,13 @@ std::string_view floor_text(const Tick& tick) {
                                                    : "is at its floor (--kv-min)";
 }
 
+/// Of the pools that were asked for it.
 std::uint64_t sum_unused(const Tick& tick) {
   std::uint64_t sum = 0;
-  for (const PoolView& pool : tick.observation.pools) {
-    sum += pool.releasable_bytes + pool.idle_bytes;
+  for (const Action& action : tick.decision.actions) {
+    const PoolView* pool = find_pool(tick.observation.pools, action.pool);
+    if (pool == nullptr) continue;
+    sum += action.verb == Verb::spill ? pool->idle_bytes : pool->releasable_bytes;
   }
   return sum;
 }

@@ -39,6 +39,7 @@ struct World {
               .resident_bytes = 100 * kMiB,
               .trimmable_bytes = 90 * kMiB,
               .granule_bytes = 256 * kKiB};
+  PoolView scratch{.kind = PoolKind::scratch};
   std::optional<PoolView> prompt_cache;
 };
 
@@ -192,7 +193,7 @@ class Driver {
     s.own_major_faults_total = whole(counters_.faults);
     s.pressure_hints_total = whole(counters_.hints);
     o.pools.push_back(world.kv);
-    o.pools.push_back(PoolView{.kind = PoolKind::scratch});
+    o.pools.push_back(world.scratch);
     o.pools.push_back(PoolView{.kind = PoolKind::heap});
     if (world.prompt_cache) o.pools.push_back(*world.prompt_cache);
     o.outcomes = outcomes;

@@ -159,6 +159,20 @@ TEST(MemoryTest, scratch_comes_back_and_is_reported_by_measurement) {
   fill(context.get(), 1);
 }
 
+TEST(MemoryTest, scratch_that_is_not_used_for_a_while_is_idle) {
+  KVPSI_NEED_MODEL();
+  for (const bool is_long : {false, true}) {
+    const Context context = make_context(test_model(), kPlain, 512, true, 128);
+    const std::uint64_t idle_us = is_long ? 0 : std::uint64_t{1} << 60;
+    const auto governed =
+        GovernedContext::attach(test_model(), context.get(), {.scratch_idle_us = idle_us}).value();
+    fill(context.get(), 128);
+    const PoolView view = pool_of(*governed, PoolKind::scratch)->view();
+    EXPECT_GT(view.releasable_bytes, kMiB);
+    EXPECT_EQ(view.idle_bytes, is_long ? view.releasable_bytes : 0);
+  }
+}
+
 TEST(MemoryTest, clearing_the_cache_commits_nothing) {
   KVPSI_NEED_MODEL();
   const Context context = make_context(test_model(), kPlain, 2048, true, 64);

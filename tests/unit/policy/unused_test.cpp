@@ -59,6 +59,21 @@ TEST(Unused, WhatNobodyHasUsedForLongGoesToDiskAndIsNotRestored) {
   EXPECT_EQ(drive.count(Verb::restore), 0u);
 }
 
+TEST(Unused, ScratchOfAnEngineThatIsNotUsedGoesBackOnce) {
+  Driver drive;
+  drive.world.scratch.releasable_bytes = 14 * kMiB;
+  EXPECT_TRUE(drive.run(5).decision.actions.empty());
+  drive.world.scratch.idle_bytes = drive.world.scratch.releasable_bytes;
+  const Decision decision = drive.tick().decision;
+  EXPECT_EQ(decision.reason, Reason::tidy);
+  ASSERT_EQ(decision.actions.size(), 1u);
+  EXPECT_EQ(decision.actions[0].pool, PoolKind::scratch);
+  EXPECT_EQ(decision.actions[0].verb, Verb::release);
+  drive.answer();
+  drive.world.scratch = {.kind = PoolKind::scratch};
+  for (int i = 0; i < 300; ++i) EXPECT_TRUE(drive.tick().decision.actions.empty());
+}
+
 TEST(Unused, ADiskThatRefusesIsNotAskedAllTheTimeToTidy) {
   Driver drive;
   drive.world.kv.spillable_bytes = drive.world.kv.idle_bytes = 20 * kMiB;
