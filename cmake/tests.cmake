@@ -150,9 +150,11 @@ if(KVPSI_SERVER)
   foreach(file IN LISTS server_tests)
     cmake_path(GET file STEM stem)
     add_test(NAME server.${stem} COMMAND Python3::Interpreter "${file}")
-    set_tests_properties(server.${stem} PROPERTIES LABELS server TIMEOUT 600 RUN_SERIAL TRUE
+    set_tests_properties(server.${stem} PROPERTIES LABELS server TIMEOUT 1200 RUN_SERIAL TRUE
         ENVIRONMENT "KVPSI=${KVPSI_PROGRAM};MODEL=${KVPSI_TEST_MODEL}")
   endforeach()
+  # As long as KVPSI_SOAK_S says.
+  set_tests_properties(server.soak_test PROPERTIES TIMEOUT 9000)
 endif()
 
 # The rules of the house, their own test, and the checkers of shell and layout.
