@@ -64,7 +64,7 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
       "give: last-resort: only with its rows on disk, to return when the pressure ends; eager: "
       "also to make room, and for good where there is no spill file; off: never. Responses made "
       "so say it (X-KVPSI-Context); a request forbids it with \"kvpsi\": {\"trim\": false}");
-  add_number_option(app, "--kv-trim-keep", options.trim_keep, 0, kMany,
+  add_number_option(app, "--kv-trim-keep", options.trim_keep, 1, kMany,
                     "First tokens of a conversation that trim never takes");
   add_number_option(app, "--kv-trim-tail", options.trim_tail, 1, kMany,
                     "Last tokens of a conversation that trim never takes");

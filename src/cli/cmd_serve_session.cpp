@@ -200,8 +200,13 @@ void ServeSession::start_beside(const ContextReport& report) {
   losses_ = std::jthread([this](const std::stop_token& stop) { watch_losses(stop); });
 }
 
+/// Nothing may be taken out for good but by the eager.
+bool ServeSession::gives_context() const {
+  return options_.may_trim() && (spill_.file != nullptr || options_.trim == TrimMode::eager);
+}
+
 void ServeSession::start_status_server() {
-  auto server = StatusServer::start(::getpid(), options_.may_trim(), [this](std::string_view l) {
+  auto server = StatusServer::start(::getpid(), gives_context(), [this](std::string_view l) {
     return answer_status_request(l, facts(), *governor_);
   });
   if (server) {

@@ -50,6 +50,7 @@ class ServeSession {
   std::vector<std::string> bound_prompt_cache();
   bool on_context(const ContextReport& report);
   void start_beside(const ContextReport& report);
+  bool gives_context() const;
   void start_status_server();
   void watch_losses(const std::stop_token& stop);
   std::vector<std::string> take_losses();

@@ -21,11 +21,10 @@ void with_kv(const llama_context* context, Use use) {
 
 }  // namespace
 
-void begin_response(const llama_context* context, llama_seq_id seq, bool may_trim,
-                    std::int16_t priority) {
-  with_kv(context, [=](KvPool& kv) {
-    kv.set_trim_right(seq, may_trim, priority);
-    kv.begin_response(seq);
+void begin_response(const llama_context* context, llama_seq_id seq, const ResponseTerms& terms) {
+  with_kv(context, [&](KvPool& kv) {
+    kv.set_trim_right(seq, terms.may_trim, terms.priority);
+    kv.begin_response(seq, terms.prompt);
   });
 }
 

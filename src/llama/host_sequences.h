@@ -12,10 +12,16 @@
 
 namespace kvpsi {
 
-/// A response is made with this sequence from now on: its context may be reduced or not, the lowest
-/// priority first.
-void begin_response(const llama_context* context, llama_seq_id seq, bool may_trim,
-                    std::int16_t priority);
+/// What a response is made of.
+struct ResponseTerms {
+  bool may_trim = false;      ///< its context may be reduced
+  std::int16_t priority = 0;  ///< the lowest is reduced first
+  /// One token a position; empty: not known. Copied.
+  std::span<const llama_token> prompt;
+};
+
+/// A response is made with this sequence from now on.
+void begin_response(const llama_context* context, llama_seq_id seq, const ResponseTerms& terms);
 /// It is over. Idle sequences are not trimmed: paged out they give as much.
 void end_response(const llama_context* context, llama_seq_id seq);
 /// What it had to do without until now.

@@ -9,6 +9,8 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -51,8 +53,10 @@ class KvPool final : public GatedPool {
   void after_shift();
   void after_clear(bool data);
   void before_state_read(llama_seq_id seq);
+  /// `place` names where the state lies for as long as the context lives; 0: nowhere.
+  void after_state_read(llama_seq_id seq, std::uint64_t place);
   void before_state_write(llama_seq_id seq);
-  void after_state_write(llama_seq_id seq, bool done);
+  void after_state_write(llama_seq_id seq, bool done, std::uint64_t place);
 
   /// Ends governing: what lies in the file comes back first, unless the context dies with it.
   void let_go(bool context_dies);
@@ -69,16 +73,19 @@ class KvPool final : public GatedPool {
   bool can_trim() const { return options_.trim != TrimMode::off && !has_window(); }
   void pin(llama_seq_id seq, bool pinned);
 
-  /// Whether this sequence may be trimmed from now on, and in which turn. What was trimmed of one
-  /// that may not comes back before it is decoded, so far as there is room.
+  /// Whether this sequence may be trimmed from now on, and in which turn. One that may not is whole
+  /// when it is decoded, so far as there is room: what was trimmed of it comes back, what is gone
+  /// and what was evaluated without it is evaluated anew from its prompt.
   void set_trim_right(llama_seq_id seq, bool allowed, std::int16_t priority);
   /// The tokens of the sequence by position, for cells that do not know theirs: those that were
   /// loaded from a saved state.
   void know_tokens(llama_seq_id seq, std::span<const llama_token> tokens);
   /// The same for the sequence that state has just been loaded into; none: nothing.
   void know_loaded(std::span<const llama_token> tokens);
-  /// What the sequence had to do without since begin_response.
-  void begin_response(llama_seq_id seq);
+  /// A response is made with the sequence from now on, to this prompt, one token a position; empty:
+  /// it is not known, or not of that kind.
+  void begin_response(llama_seq_id seq, std::span<const llama_token> prompt);
+  /// What the sequence had to do without since then.
   ContextGap gap(llama_seq_id seq) const;
 
   int probe();
@@ -125,6 +132,13 @@ class KvPool final : public GatedPool {
   void bring_whole(const SeqSet& seqs);
   std::uint64_t missing_tokens(llama_seq_id seq) const;
   void note_gaps(const SeqSet& seqs);
+  void note_loaded(llama_seq_id seq, std::uint64_t place);
+  void note_cut(llama_seq_id seq, llama_pos p0);
+  void note_copied(llama_seq_id from, llama_seq_id to);
+  void refill(llama_seq_id seq, llama_pos end);
+  llama_pos find_first_bad(llama_seq_id seq, llama_pos end) const;
+  void close_gap(llama_seq_id seq, llama_pos end);
+  bool evaluate_prompt(llama_seq_id seq, llama_pos begin, llama_pos end);
   struct Place {
     llama_pos pos = 0;
     std::uint32_t cell = 0;
@@ -150,7 +164,16 @@ class KvPool final : public GatedPool {
   std::uint64_t reduced_since_us_ = 0;  ///< 0 = the context is whole
   SeqSet open_ends_;                    ///< whose last token is in the file and found no room
   TrimRights rights_;
-  std::array<ContextGap, LLAMA_MAX_SEQ> gaps_{};
+  /// What the host's responses have to do with a sequence.
+  struct Response {
+    ContextGap gap;
+    std::vector<llama_token> prompt;  ///< until its first decode
+    /// Rows from here on were evaluated while tokens before them were missing.
+    llama_pos tainted = kUntainted;
+  };
+  static constexpr llama_pos kUntainted = std::numeric_limits<llama_pos>::max();
+  std::array<Response, LLAMA_MAX_SEQ> responses_{};
+  std::map<std::uint64_t, llama_pos> tainted_states_;  ///< by place
   std::vector<Place> before_write_;  ///< of the sequence that state is loaded into
   llama_seq_id loaded_ = -1;         ///< whose state was loaded since the last decode
   std::vector<std::string> losses_;

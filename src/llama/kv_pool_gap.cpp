@@ -109,11 +109,16 @@ void KvPool::close_ends(const SeqSet& seqs) {
 
 /// After the call rather than before it, since the call makes room.
 void KvPool::after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1) {
-  if (!spill_) return;
-  spill_->seq_rm(seq, std::max(p0, 0), p1);
-  spill_->look_again(false);
-  close_ends(set_of(seq));
-  note_reduced_context();
+  if (spill_) {
+    spill_->seq_rm(seq, std::max(p0, 0), p1);
+    spill_->look_again(false);
+    close_ends(set_of(seq));
+    note_reduced_context();
+  }
+  if (seq >= 0 && p1 < 0) {
+    note_cut(seq, p0);
+    refill(seq, p0);
+  }
 }
 
 void KvPool::before_seq_cp(llama_seq_id from, llama_seq_id to) {
@@ -131,6 +136,7 @@ void KvPool::after_seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llam
   const llama_kv_cache& cache = parts_.front()->cache();
   const bool same_stream = cache.get_stream(from) == cache.get_stream(to);
   if (!same_stream) copy_pending_ = true;
+  note_copied(from, to);
   if (!spill_) return;
   if (same_stream) {
     spill_->seq_cp(from, to, std::max(p0, 0), p1);
@@ -186,9 +192,11 @@ void KvPool::before_state_read(llama_seq_id seq) {
   note_reduced_context();
   const std::uint64_t left = spill_->trimmed().count(seq);
   if (left == 0) return;
-  losses_.push_back(fmt::format(
-      "state was saved without {} trimmed tokens, which found the cache full and are still on disk",
-      left));
+  std::string loss = fmt::format(
+      "the state of sequence {} is saved without {} trimmed tokens, which find the cache full", seq,
+      left);
+  // Asked for its size first, then for its bytes.
+  if (losses_.empty() || losses_.back() != loss) losses_.push_back(std::move(loss));
 }
 
 void KvPool::before_state_write(llama_seq_id seq) {
@@ -211,15 +219,15 @@ std::vector<KvPool::Place> KvPool::cells_of_sequence(llama_seq_id seq) const {
 }
 
 /// Rows were written from outside a decode, and metadata only tells of those that stayed.
-void KvPool::after_state_write(llama_seq_id seq, bool done) {
+void KvPool::after_state_write(llama_seq_id seq, bool done, std::uint64_t place) {
   note_written_everywhere();
-  if (done) loaded_ = seq;
+  if (done) note_loaded(seq, place);
   if (!spill_) return;
   // A state without cells, or one that could not be read at all, leaves a sequence as it was.
   const bool replaced = seq < 0 ? done || parts_.front()->cells().used() == 0
                                 : cells_of_sequence(seq) != before_write_;
   const bool says_zero =
-      std::ranges::all_of(before_write_, [](const Place& place) { return place.token == 0; });
+      std::ranges::all_of(before_write_, [](const Place& at) { return at.token == 0; });
   before_write_.clear();
   if (replaced) spill_->seq_rm(seq, 0, -1);
   if (seq >= 0 && (replaced || says_zero)) forget_tokens(seq);

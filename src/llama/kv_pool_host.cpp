@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What a host that knows its conversations tells of their sequences, and asks: which of them may be
 // trimmed, what their tokens are, and how much of one is missing. See kv_pool.h.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "llama-kv-cache.h"
 #include "llama-model.h"
 #include "llama/kv_pool.h"
+#include "llama/kv_repair.h"
 
 namespace kvpsi {
 
@@ -33,7 +36,7 @@ void KvPool::set_trim_right(llama_seq_id seq, bool allowed, std::int16_t priorit
 /// Of sequences that must not be trimmed nothing stays out, so far as the cache has room.
 void KvPool::bring_whole(const SeqSet& seqs) {
   const SeqSet wholly = seqs & ~rights_.allowed;
-  if (wholly.none() || spill_->trimmed().empty()) return;
+  if (!spill_ || wholly.none() || spill_->trimmed().empty()) return;
   for (llama_seq_id seq = 0; seq < LLAMA_MAX_SEQ; ++seq) {
     if (!wholly.test(static_cast<std::size_t>(seq))) continue;
     if (spill_->trimmed().count(seq) > 0) {
@@ -54,13 +57,127 @@ std::uint64_t KvPool::missing_tokens(llama_seq_id seq) const {
 
 void KvPool::note_gaps(const SeqSet& seqs) {
   for (std::size_t seq = seqs._Find_first(); seq < seqs.size(); seq = seqs._Find_next(seq)) {
-    gaps_.at(seq).look(missing_tokens(static_cast<llama_seq_id>(seq)));
+    const auto number = static_cast<llama_seq_id>(seq);
+    const std::uint64_t missing = missing_tokens(number);
+    Response& response = responses_.at(seq);
+    response.gap.look(missing);
+    response.prompt.clear();
+    if (missing == 0) continue;
+    const llama_pos next = parts_.front()->cache().seq_pos_max(number) + 1;
+    response.tainted = std::min(response.tainted, next);
   }
 }
 
-void KvPool::begin_response(llama_seq_id seq) { gaps_.at(static_cast<std::size_t>(seq)) = {}; }
+void KvPool::begin_response(llama_seq_id seq, std::span<const llama_token> prompt) {
+  Response& response = responses_.at(static_cast<std::size_t>(seq));
+  response.gap = {};
+  const bool is_text =
+      counts_by_token(context_) && std::ranges::find(prompt, LLAMA_TOKEN_NULL) == prompt.end();
+  response.prompt.clear();
+  if (is_text) response.prompt.assign(prompt.begin(), prompt.end());
+}
 
-ContextGap KvPool::gap(llama_seq_id seq) const { return gaps_.at(static_cast<std::size_t>(seq)); }
+ContextGap KvPool::gap(llama_seq_id seq) const {
+  return responses_.at(static_cast<std::size_t>(seq)).gap;
+}
+
+/// The sequence ends before p0 now.
+void KvPool::note_cut(llama_seq_id seq, llama_pos p0) {
+  llama_pos& tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
+  if (std::max(p0, 0) <= tainted) tainted = kUntainted;
+}
+
+void KvPool::after_state_read(llama_seq_id seq, std::uint64_t place) {
+  if (place == 0 || seq < 0) return;
+  const llama_pos tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
+  if (tainted == kUntainted) {
+    tainted_states_.erase(place);
+  } else {
+    tainted_states_[place] = tainted;
+  }
+}
+
+void KvPool::note_loaded(llama_seq_id seq, std::uint64_t place) {
+  loaded_ = seq;
+  if (seq < 0) return;
+  const auto found = tainted_states_.find(place);
+  responses_.at(static_cast<std::size_t>(seq)).tainted =
+      found != tainted_states_.end() ? found->second : kUntainted;
+}
+
+/// One continues what was answered with the other.
+void KvPool::note_copied(llama_seq_id from, llama_seq_id to) {
+  const Response& source = responses_.at(static_cast<std::size_t>(from));
+  Response& copy = responses_.at(static_cast<std::size_t>(to));
+  copy.gap = source.gap;
+  copy.tainted = source.tainted;
+}
+
+/// The host goes on at `end`, behind tokens that it takes to be there. Where those at the end are
+/// not, llama.cpp refuses its batch, and llama-server then fails everybody's; where the sequence
+/// may not be trimmed, none may be missing.
+void KvPool::refill(llama_seq_id seq, llama_pos end) {
+  if (has_window() || end <= 0) return;
+  const bool may_trim = rights_.allowed.test(static_cast<std::size_t>(seq));
+  if (!may_trim) bring_whole(SeqSet().set(static_cast<std::size_t>(seq)));
+  const bool is_open = parts_.front()->cache().seq_pos_max(seq) < end - 1;
+  const llama_pos begin = find_first_bad(seq, end);
+  if (begin >= end || (may_trim && !is_open)) return;
+  if (!evaluate_prompt(seq, begin, end) && is_open) close_gap(seq, end);
+}
+
+/// What is missing before `end` is not known, or finds the cache full. The last token that is there
+/// is taken for the one before `end`: its row is its own, so that attention sees it where it was.
+void KvPool::close_gap(llama_seq_id seq, llama_pos end) {
+  if (!options_.trim_only_allowed) return;  // the host looks where its sequence ends
+  const llama_kv_cache& cache = parts_.front()->cache();
+  llama_kv_cells& cells = cells_of(cache, cache.get_stream(seq));
+  const auto& by_position = cells.seq_pos_get(seq);
+  if (by_position.empty()) return;
+  const auto [last, cell] = *by_position.rbegin();
+  if (cells.seq_count(cell) > 1) return;
+  if (spill_) spill_->bring_back(SeqSet().set(static_cast<std::size_t>(seq)));
+  CellMeta meta = read_meta(cells, cell);
+  meta.pos = end - 1;
+  cells.rm(cell);
+  set_meta(cells, cell, meta);
+  losses_.push_back(
+      fmt::format("sequence {} goes on at {} without the tokens from {} on, which are gone", seq,
+                  end, last + 1));
+}
+
+/// The first position before `end` that is missing or was evaluated while one was; `end`: none.
+llama_pos KvPool::find_first_bad(llama_seq_id seq, llama_pos end) const {
+  const llama_pos tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
+  llama_pos next = 0;
+  for (const auto& [pos, cell] : parts_.front()->cache().get_cells(seq).seq_pos_get(seq)) {
+    if (pos > next) break;
+    next = pos + 1;
+  }
+  return std::min({next, tainted, end});
+}
+
+/// False: these tokens are not known, or there is no room for them.
+bool KvPool::evaluate_prompt(llama_seq_id seq, llama_pos begin, llama_pos end) {
+  Response& response = responses_.at(static_cast<std::size_t>(seq));
+  const std::span<const llama_token> prompt = response.prompt;
+  if (prompt.size() < static_cast<std::size_t>(end)) return false;
+  for (const auto& part : parts_) part->cells().note_live();  // cells are freed
+  std::uint64_t left = 0;
+  if (spill_) {
+    spill_->bring_back(SeqSet().set(static_cast<std::size_t>(seq)));
+    left = spill_->trimmed().count(seq, begin);
+  }
+  const auto first = static_cast<std::size_t>(begin);
+  const bool done =
+      evaluate_anew(context_, memory_, parts_.front()->cache().get_cells(seq), spill_.get(), seq,
+                    begin, prompt.subspan(first, static_cast<std::size_t>(end) - first));
+  if (!done) return false;
+  counters_.tokens_of(seq).reevaluated += left;
+  if (begin <= response.tainted) response.tainted = kUntainted;
+  if (missing_tokens(seq) > 0) response.tainted = std::min(response.tainted, begin);
+  return true;
+}
 
 /// llama.cpp saves rows without their tokens, and says 0 of each that it loads. Evaluated anew as
 /// that, they would be something else: unknown is what they are.

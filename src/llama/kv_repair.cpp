@@ -204,6 +204,22 @@ class Repairer {
 
 }  // namespace
 
+bool evaluate_anew(llama_context* context, llama_memory_t memory, const llama_kv_cells& cells,
+                   KvSpill* spill, llama_seq_id seq, llama_pos p0,
+                   std::span<const llama_token> tokens) {
+  if (tokens.size() > count_room(cells, seq, p0)) return false;
+  Tokens by_position;
+  for (const llama_token token : tokens) {
+    by_position[p0 + static_cast<llama_pos>(by_position.size())] = token;
+  }
+  __real_llama_memory_seq_rm(memory, seq, p0, -1);
+  if (spill != nullptr) {
+    spill->seq_rm(seq, p0, -1);
+    spill->look_again(false);
+  }
+  return evaluate(context, by_position, seq) == tokens.size();
+}
+
 std::vector<Repair> repair(llama_context* context, llama_memory_t memory,
                            const RepairOptions& options, const LostCells& lost, KvSpill& spill) {
   std::vector<Repair> out;

@@ -13,6 +13,7 @@
 
 namespace {
 
+using kvpsi::mark_document;
 using kvpsi::RequestNote;
 using kvpsi::RequestScope;
 using kvpsi::ServerHost;
@@ -49,7 +50,7 @@ Handler make_handler(const ServerRoute& route) {
 class Work {
  public:
   explicit Work(const TrimWish& wish) : note_(std::make_shared<RequestNote>(wish)) {}
-  ~Work() { host->on_work_ended(note_->is_reduced); }
+  ~Work() { host->on_work_ended(note_->is_reduced()); }
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
 
@@ -59,8 +60,8 @@ class Work {
   const std::shared_ptr<RequestNote> note_;
 };
 
-/// The handler behind a gate. What it answers is passed on as it is, with a header where its
-/// context was reduced; a stream keeps its work.
+/// The handler behind a gate. What it answers is passed on as it is, marked where its context was
+/// reduced; a stream, whose headers leave before its first token, keeps its work.
 Handler admit_first(const Handler& handler) {
   return [handler](const server_http_req& request) -> server_http_res_ptr {
     auto admitted = host->admit(request.body, request.should_stop);
@@ -68,8 +69,9 @@ Handler admit_first(const Handler& handler) {
     const auto work = std::make_shared<Work>(*admitted);
     const RequestScope scope(work->note());
     server_http_res_ptr result = handler(request);
-    if (result != nullptr && work->note()->is_reduced) {
+    if (result != nullptr && result->next == nullptr && work->note()->is_reduced()) {
       result->headers["X-KVPSI-Context"] = "reduced";
+      mark_document(result->data, *work->note());
     }
     if (result != nullptr && result->next != nullptr) {
       result->next = [work, next = std::move(result->next)](std::string& out) { return next(out); };

@@ -26,6 +26,10 @@ struct Task {
   std::weak_ptr<RequestNote> note;
 };
 
+json make_member(std::uint64_t trimmed, std::uint64_t restored) {
+  return {{"context", "reduced"}, {"tokens_trimmed", trimmed}, {"tokens_restored", restored}};
+}
+
 /// What llama-server writes of a whole response, and what it had to do without.
 class ReducedFinal final : public server_task_result_cmpl_final {
  public:
@@ -40,9 +44,7 @@ class ReducedFinal final : public server_task_result_cmpl_final {
       if (at->is_object() && at->contains(inner) && at->at(inner).is_object()) at = &at->at(inner);
     }
     if (!at->is_object()) return out;
-    (*at)["kvpsi"] = {{"context", "reduced"},
-                      {"tokens_trimmed", gap_.trimmed},
-                      {"tokens_restored", gap_.restored}};
+    (*at)["kvpsi"] = make_member(gap_.trimmed, gap_.restored);
     return out;
   }
 
@@ -71,25 +73,31 @@ class Slots {
     const std::lock_guard lock(mutex_);
     context_ = context;
     launching_.reset();
+    prompt_.clear();
     if (tokens.empty()) return;
     const auto found = posted_.find(&tokens[0]);
     if (found == posted_.end()) return;
     launching_ = std::move(found->second);
     posted_.erase(found);
+    if (!tokens.has_mtmd) prompt_ = tokens.get_tokens();
   }
 
   void on_sampler(const llama_context* context, llama_seq_id slot) {
     std::shared_ptr<RequestNote> note;
+    llama_tokens prompt;
     {
       const std::lock_guard lock(mutex_);
       if (context != context_) return;  // a draft's
       std::optional<Task> task = std::exchange(launching_, std::nullopt);
       if (task) note = task->note.lock();
+      prompt.swap(prompt_);
       running_.erase(slot);
       if (note != nullptr) running_[slot] = std::move(*task);
     }
     if (note != nullptr) {
-      begin_response(context, slot, note->wish.is_allowed, note->wish.priority);
+      begin_response(
+          context, slot,
+          {.may_trim = note->wish.is_allowed, .priority = note->wish.priority, .prompt = prompt});
     } else {
       end_response(context, slot);
     }
@@ -116,7 +124,10 @@ class Slots {
     if (slot < 0) return;
     const ContextGap gap = gap_of(context, slot);
     if (!gap.is_reduced()) return;
-    if (note != nullptr) note->is_reduced = true;
+    if (note != nullptr && gap.trimmed > note->tokens_trimmed) {
+      note->tokens_restored = gap.restored;
+      note->tokens_trimmed = gap.trimmed;
+    }
     if (whole != nullptr) result = std::make_unique<ReducedFinal>(std::move(*whole), gap);
   }
 
@@ -130,6 +141,7 @@ class Slots {
   std::map<const llama_token*, Task> posted_;  ///< on their way to a slot, by their first token
   std::map<llama_seq_id, Task> running_;
   std::optional<Task> launching_;
+  llama_tokens prompt_;                     ///< of what is launching
   const llama_context* context_ = nullptr;  ///< the target's
 };
 
@@ -139,6 +151,13 @@ Slots& slots() {
 }
 
 }  // namespace
+
+void mark_document(std::string& document, const RequestNote& note) {
+  json parsed = json::parse(document);  // llama-server wrote it
+  if (!parsed.is_object() || parsed.contains("kvpsi")) return;
+  parsed["kvpsi"] = make_member(note.tokens_trimmed, note.tokens_restored);
+  document = safe_json_to_str(parsed);
+}
 
 RequestScope::RequestScope(const std::shared_ptr<RequestNote>& note) { current = &note; }
 RequestScope::~RequestScope() { current = nullptr; }
@@ -155,6 +174,8 @@ static_assert(std::is_same_v<decltype(&server_response_reader::post_tasks),
                              void (server_response_reader::*)(Tasks&&, bool)>);
 static_assert(std::is_same_v<decltype(&server_tokens::validate),
                              bool (server_tokens::*)(const llama_context*) const>);
+static_assert(std::is_same_v<decltype(llama_set_sampler),
+                             bool(llama_context*, llama_seq_id, llama_sampler*)>);
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace kvpsi {
 
@@ -21,8 +22,17 @@ struct TrimWish {
 struct RequestNote {
   explicit RequestNote(TrimWish asked) : wish(asked) {}
   const TrimWish wish;
-  std::atomic<bool> is_reduced{false};  ///< a token of its context was missing when it was answered
+  /// Of that answer of it which lacked the most; 0: none lacked any. Written before the answer can
+  /// be read.
+  std::atomic<std::uint64_t> tokens_trimmed{0};
+  std::atomic<std::uint64_t> tokens_restored{0};
+
+  bool is_reduced() const { return tokens_trimmed > 0; }
 };
+
+/// A whole document that says so, where it does not yet: of several answers in one, llama-server
+/// keeps the first one's members alone.
+void mark_document(std::string& document, const RequestNote& note);
 
 /// While it lives, work that this thread gives to the server belongs to the request.
 class RequestScope {

@@ -3,6 +3,7 @@
 // take the engine's mutex again. Next hops: wraps_decode.cpp, wraps_cells.cpp, wraps_memory.cpp.
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 #include <type_traits>
 
@@ -38,21 +39,23 @@ auto ring(GovernedState* state, Before before, F real, After after) {
   }
 }
 
-inline constexpr auto kNothing = [](KvPool&, auto) {};
+/// Where a sequence's state lies: an address or a path; 0: it is not remembered.
+using StatePlace = std::uint64_t;
 
 /// A call that reads the rows of a sequence, or of all (-1).
 template <class F>
-auto read_state(llama_context* context, llama_seq_id seq, F real) {
+auto read_state(llama_context* context, llama_seq_id seq, F real, StatePlace place = 0) {
   return ring(
-      find_attached(context), [seq](KvPool& kv) { kv.before_state_read(seq); }, real, kNothing);
+      find_attached(context), [seq](KvPool& kv) { kv.before_state_read(seq); }, real,
+      [=](KvPool& kv, auto) { kv.after_state_read(seq, place); });
 }
 
 /// A call that replaces them. It returns true or a number of bytes if it did.
 template <class F>
-auto write_state(llama_context* context, llama_seq_id seq, F real) {
+auto write_state(llama_context* context, llama_seq_id seq, F real, StatePlace place = 0) {
   return ring(
       find_attached(context), [seq](KvPool& kv) { kv.before_state_write(seq); }, real,
-      [seq](KvPool& kv, auto result) { kv.after_state_write(seq, result != 0); });
+      [=](KvPool& kv, auto result) { kv.after_state_write(seq, result != 0, place); });
 }
 
 }  // namespace kvpsi

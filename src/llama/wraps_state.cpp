@@ -3,7 +3,9 @@
 // what it says must still be true when the data are asked for. Next hop: wraps.h.
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
+#include "base/hash.h"
 #include "llama/state_observer.h"
 #include "llama/wraps.h"
 
@@ -15,6 +17,16 @@ using kvpsi::Wrap;
 using kvpsi::write_state;
 
 constexpr llama_seq_id kAll = -1;
+
+kvpsi::StatePlace place_of(const std::uint8_t* data) {
+  return reinterpret_cast<std::uintptr_t>(data);
+}
+
+kvpsi::StatePlace place_of(const char* path) {
+  kvpsi::Hash64 hash;
+  hash.add(std::string_view(path));
+  return hash.value();
+}
 
 kvpsi::StateObserver* the_observer = nullptr;
 
@@ -78,7 +90,8 @@ std::size_t __wrap_llama_state_seq_get_data_ext(llama_context* ctx, std::uint8_t
                                                 llama_state_seq_flags flags) {
   count_call(Wrap::llama_state_seq_get_data_ext);
   const std::size_t filled = read_state(
-      ctx, seq, [&] { return __real_llama_state_seq_get_data_ext(ctx, data, size, seq, flags); });
+      ctx, seq, [&] { return __real_llama_state_seq_get_data_ext(ctx, data, size, seq, flags); },
+      place_of(data));
   if (the_observer != nullptr) the_observer->has_filled(std::as_bytes(std::span(data, size)));
   return filled;
 }
@@ -87,7 +100,8 @@ std::size_t __wrap_llama_state_seq_save_file(llama_context* ctx, const char* pat
                                              const llama_token* tokens, std::size_t count) {
   count_call(Wrap::llama_state_seq_save_file);
   return read_state(
-      ctx, seq, [&] { return __real_llama_state_seq_save_file(ctx, path, seq, tokens, count); });
+      ctx, seq, [&] { return __real_llama_state_seq_save_file(ctx, path, seq, tokens, count); },
+      place_of(path));
 }
 
 bool __wrap_llama_state_load_file(llama_context* ctx, const char* path, llama_token* tokens,
@@ -107,9 +121,10 @@ std::size_t __wrap_llama_state_seq_load_file(llama_context* ctx, const char* pat
                                              llama_token* tokens, std::size_t capacity,
                                              std::size_t* count) {
   count_call(Wrap::llama_state_seq_load_file);
-  return write_state(ctx, seq, [&] {
-    return __real_llama_state_seq_load_file(ctx, path, seq, tokens, capacity, count);
-  });
+  return write_state(
+      ctx, seq,
+      [&] { return __real_llama_state_seq_load_file(ctx, path, seq, tokens, capacity, count); },
+      place_of(path));
 }
 
 std::size_t __wrap_llama_state_seq_set_data(llama_context* ctx, const std::uint8_t* data,
@@ -127,7 +142,8 @@ std::size_t __wrap_llama_state_seq_set_data_ext(llama_context* ctx, const std::u
       the_observer == nullptr || the_observer->will_read(std::as_bytes(std::span(data, size)));
   if (!is_whole) return 0;  // as llama.cpp answers for a state that it cannot read
   return write_state(
-      ctx, seq, [&] { return __real_llama_state_seq_set_data_ext(ctx, data, size, seq, flags); });
+      ctx, seq, [&] { return __real_llama_state_seq_set_data_ext(ctx, data, size, seq, flags); },
+      place_of(data));
 }
 
 }  // extern "C"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// See request_wish.h. Bodies may be megabytes, so one that does not name the member is not parsed.
+// See request_wish.h. Bodies may be megabytes: one that cannot name the member is not parsed.
 #include "serve/request_wish.h"
 
 #include <fmt/format.h>
@@ -13,12 +13,17 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kMember = "kvpsi";
+constexpr std::string_view kEscape = "\\u00";  ///< its letters may be written so
 
 std::unexpected<std::string> refuse(std::string_view what) {
   return std::unexpected(fmt::format("\"{}\" {}", kMember, what));
 }
 
 std::expected<RequestWish, std::string> read(const Json& member) {
+  if (member.is_string()) {  // a field of a form
+    const Json inner = Json::parse(member.get_ref<const std::string&>(), nullptr, false);
+    return inner.is_string() ? refuse("must be an object") : read(inner);
+  }
   if (!member.is_object()) return refuse("must be an object");
   RequestWish wish;
   for (const auto& [key, value] : member.items()) {
@@ -42,7 +47,7 @@ std::expected<RequestWish, std::string> read(const Json& member) {
 }  // namespace
 
 std::expected<RequestWish, std::string> read_request_wish(std::string_view body) {
-  if (!body.contains(kMember)) return {};
+  if (!body.contains(kMember) && !body.contains(kEscape)) return {};
   const Json parsed = Json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) return {};
   const auto member = parsed.find(kMember);

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "support/memory_spill.h"
@@ -27,14 +29,15 @@ std::vector<llama_token> some_tokens(std::size_t count) {
 /// A context whose host names what may be trimmed.
 class Hosted {
  public:
-  explicit Hosted(const TinyKind& kind = kTinyUnified) : context(tiny_context(kind, true)) {
-    const GovernOptions options{.trim = TrimMode::last_resort,
+  explicit Hosted(const TinyKind& kind = kTinyUnified, bool has_file = true)
+      : context(tiny_context(kind, true)) {
+    const GovernOptions options{.trim = has_file ? TrimMode::last_resort : TrimMode::eager,
                                 .keep = 4,
                                 .tail = 8,
                                 .min_prune = 4,
                                 .trim_at_rest = true,
                                 .trim_only_allowed = true,
-                                .spill = &store,
+                                .spill = has_file ? &store : nullptr,
                                 .spill_idle_us = 0};
     governed = GovernedContext::attach(tiny_model(kind.window), context.get(), options).value();
     kv = pool_of(*governed, PoolKind::kv);
@@ -75,9 +78,9 @@ TEST(HostSequences, NobodyIsTrimmedUnlessTheHostAllowsIt) {
   EXPECT_EQ(host.kv->view().trimmable_bytes, 0u);
   host.act(Verb::trim);
   EXPECT_EQ(host.trimmed_of(0), 0u);
-  begin_response(host.context.get(), 0, /*may_trim=*/false, 0);
+  begin_response(host.context.get(), 0, {.may_trim = false});
   EXPECT_EQ(host.kv->view().trimmable_bytes, 0u);
-  begin_response(host.context.get(), 0, /*may_trim=*/true, 0);
+  begin_response(host.context.get(), 0, {.may_trim = true});
   EXPECT_GT(host.kv->view().trimmable_bytes, 0u);
   host.act(Verb::trim);
   EXPECT_EQ(host.trimmed_of(0), 88u);
@@ -90,8 +93,8 @@ TEST(HostSequences, TheLowestPriorityIsTrimmedFirst) {
     Hosted host;
     host.decode(some_tokens(70), 0);
     host.decode(some_tokens(90), 1);  // longer: its turn comes first among equals
-    begin_response(host.context.get(), 0, true, first);
-    begin_response(host.context.get(), 1, true, 0);
+    begin_response(host.context.get(), 0, {.may_trim = true, .priority = first});
+    begin_response(host.context.get(), 1, {.may_trim = true});
     host.act(Verb::trim, 10 * host.kv->view().bytes_per_cell);
     EXPECT_EQ(host.trimmed_of(0) > 0, first < 0);
     EXPECT_EQ(host.trimmed_of(1) > 0, first > 0);
@@ -101,7 +104,7 @@ TEST(HostSequences, TheLowestPriorityIsTrimmedFirst) {
 TEST(HostSequences, AResponseIsToldWhatItHadToDoWithout) {
   Hosted host;
   host.decode(some_tokens(100), 0);
-  begin_response(host.context.get(), 0, true, 0);
+  begin_response(host.context.get(), 0, {.may_trim = true});
   host.decode({5}, 0);
   EXPECT_FALSE(host.gap(0).is_reduced());
   host.act(Verb::trim);
@@ -111,7 +114,7 @@ TEST(HostSequences, AResponseIsToldWhatItHadToDoWithout) {
   host.act(Verb::restore);
   host.decode({7}, 0);
   EXPECT_EQ(host.gap(0), (ContextGap{.trimmed = 89, .restored = 89}));
-  begin_response(host.context.get(), 0, true, 0);
+  begin_response(host.context.get(), 0, {.may_trim = true});
   EXPECT_FALSE(host.gap(0).is_reduced());
   EXPECT_FALSE(host.gap(1).is_reduced());
 }
@@ -120,10 +123,10 @@ TEST(HostSequences, WhatTheHostForbidsIsWholeWhenItIsDecoded) {
   for (const TinyKind& kind : {kTinyUnified, kTinyStreams}) {
     Hosted host(kind);
     host.decode(some_tokens(100), 0);
-    begin_response(host.context.get(), 0, true, 0);
+    begin_response(host.context.get(), 0, {.may_trim = true});
     host.act(Verb::trim);
     ASSERT_EQ(host.trimmed_of(0), 88u);
-    begin_response(host.context.get(), 0, /*may_trim=*/false, 0);
+    begin_response(host.context.get(), 0, {.may_trim = false});
     host.decode({5}, 0);
     EXPECT_FALSE(host.gap(0).is_reduced());
     EXPECT_EQ(host.governed->sequence_account(0).restored, 88u);
@@ -168,9 +171,121 @@ TEST(HostSequences, TheTokensOfWhatWasLoadedLastCanBeNamed) {
   EXPECT_EQ(host.governed->measure().tokens_reevaluated, 30u);
 }
 
+std::vector<float> last_logits(llama_context* context) {
+  const std::span<const float> logits = logits_of(context, tiny_model(0));
+  return {logits.begin(), logits.end()};
+}
+
+/// What a stock context says after these tokens.
+std::vector<float> logits_after(const std::vector<llama_token>& tokens) {
+  const Context context = tiny_context(kTinyUnified, false);
+  for (std::size_t at = 0; at < tokens.size(); at += 24) {
+    const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto count = static_cast<std::ptrdiff_t>(std::min<std::size_t>(24, tokens.size() - at));
+    EXPECT_EQ(testing::decode(context.get(), {first, first + count}, 0), 0);
+  }
+  return last_logits(context.get());
+}
+
+float difference(const std::vector<float>& a, const std::vector<float>& b) {
+  float most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
+}
+
+/// Batches of another size alone move the logits of the tiny models by up to this.
+constexpr float kClose = 0.05F;
+
+/// A hundred tokens, of which 88 in the middle are gone for good.
+class Dropped : public Hosted {
+ public:
+  Dropped() : Hosted(kTinyUnified, /*has_file=*/false) {
+    decode(tokens, 0);
+    begin_response(context.get(), 0, {.may_trim = true});
+    act(Verb::trim);
+    EXPECT_EQ(governed->sequence_account(0).lost, 88u);
+  }
+  void cut(llama_pos end) { llama_memory_seq_rm(llama_get_memory(context.get()), 0, end, -1); }
+  llama_pos last() const { return llama_memory_seq_pos_max(llama_get_memory(context.get()), 0); }
+
+  const std::vector<llama_token> tokens = some_tokens(100);
+};
+
+TEST(HostSequences, AnEndThatIsGoneForGoodIsEvaluatedFromThePrompt) {
+  Dropped host;
+  std::vector<llama_token> prompt(host.tokens.begin(), host.tokens.begin() + 50);
+  prompt.push_back(7);
+  begin_response(host.context.get(), 0, {.may_trim = true, .prompt = prompt});
+  host.cut(50);
+  EXPECT_EQ(host.last(), 49);
+  host.decode({7}, 0);
+  EXPECT_FALSE(host.gap(0).is_reduced());
+  EXPECT_LT(difference(last_logits(host.context.get()), logits_after(prompt)), kClose);
+}
+
+TEST(HostSequences, WhatIsForbiddenIsWholeEvenWhereTokensAreGone) {
+  Dropped host;
+  std::vector<llama_token> prompt = host.tokens;
+  prompt.push_back(7);
+  begin_response(host.context.get(), 0, {.may_trim = false, .prompt = prompt});
+  host.cut(100);
+  host.decode({7}, 0);
+  EXPECT_FALSE(host.gap(0).is_reduced());
+  EXPECT_LT(difference(last_logits(host.context.get()), logits_after(prompt)), kClose);
+}
+
+TEST(HostSequences, AnEndThatNobodyKnowsIsClosedAndSaid) {
+  Dropped host;
+  begin_response(host.context.get(), 0, {.may_trim = true});
+  host.cut(50);
+  EXPECT_EQ(host.last(), 49);
+  host.decode({7}, 0);
+  EXPECT_TRUE(host.gap(0).is_reduced());
+  const auto losses = host.governed->take_losses();
+  ASSERT_EQ(losses.size(), 1u);
+  EXPECT_NE(losses[0].find("without the tokens from 4 on"), std::string::npos) << losses[0];
+}
+
+/// Rows 90 to 99 are evaluated without the middle, which returns then.
+std::vector<float> answer_after_a_gap(bool is_forbidden, bool through_state) {
+  Hosted host;
+  std::vector<llama_token> prompt = some_tokens(90);
+  host.decode(prompt, 0);
+  begin_response(host.context.get(), 0, {.may_trim = true});
+  host.act(Verb::trim);
+  const std::vector<llama_token> more = some_tokens(10);
+  host.decode(more, 0);
+  host.act(Verb::restore);
+  prompt.insert(prompt.end(), more.begin(), more.end());
+  prompt.push_back(7);
+  llama_context* const context = host.context.get();
+  if (through_state) {
+    std::vector<std::uint8_t> state(llama_state_seq_get_size_ext(context, 0, 0));
+    llama_state_seq_get_data_ext(context, state.data(), state.size(), 0, 0);
+    llama_memory_seq_rm(llama_get_memory(context), 0, -1, -1);
+    EXPECT_GT(llama_state_seq_set_data_ext(context, state.data(), state.size(), 0, 0), 0u);
+  }
+  begin_response(context, 0, {.may_trim = !is_forbidden, .prompt = prompt});
+  llama_memory_seq_rm(llama_get_memory(context), 0, 100, -1);
+  host.decode({7}, 0);
+  EXPECT_FALSE(host.gap(0).is_reduced());
+  return last_logits(context);
+}
+
+TEST(HostSequences, WhatWasEvaluatedWithoutTheMiddleIsEvaluatedAnewWhereThatIsForbidden) {
+  std::vector<llama_token> prompt = some_tokens(90);
+  const std::vector<llama_token> more = some_tokens(10);
+  prompt.insert(prompt.end(), more.begin(), more.end());
+  prompt.push_back(7);
+  const std::vector<float> whole = logits_after(prompt);
+  EXPECT_GT(difference(answer_after_a_gap(false, false), whole), kClose);
+  EXPECT_LT(difference(answer_after_a_gap(true, false), whole), kClose);
+  EXPECT_LT(difference(answer_after_a_gap(true, true), whole), kClose) << "saved and loaded";
+}
+
 TEST(HostSequences, AContextThatIsNotGovernedIsLeftAlone) {
   const Context context = tiny_context(kTinyUnified, false);
-  begin_response(context.get(), 0, true, 0);
+  begin_response(context.get(), 0, {.may_trim = true});
   end_response(context.get(), 0);
   know_tokens(context.get(), 0, {});
   know_loaded_tokens(context.get(), {});

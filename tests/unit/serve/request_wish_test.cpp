@@ -20,6 +20,8 @@ TEST(RequestWish, ReadsBothMembers) {
   EXPECT_EQ(read_request_wish(R"({"kvpsi":{"priority":-100,"trim":true}})"),
             (RequestWish{.trim = true, .priority = -100}));
   EXPECT_EQ(read_request_wish(R"({"kvpsi":{"priority":100}})")->priority, 100);
+  EXPECT_FALSE(read_request_wish(R"({"kvps\u0069":{"trim":false}})")->trim);
+  EXPECT_FALSE(read_request_wish(R"({"kvpsi":"{\"trim\":false}"})")->trim) << "a form's field";
 }
 
 TEST(RequestWish, RefusesWhatItDoesNotKnow) {
