@@ -117,12 +117,14 @@ void KvPool::note_copied(llama_seq_id from, llama_seq_id to) {
 /// not, llama.cpp refuses its batch, and llama-server then fails everybody's; where the sequence
 /// may not be trimmed, none may be missing.
 void KvPool::refill(llama_seq_id seq, llama_pos end) {
-  if (has_window() || end <= 0) return;
+  if (has_window() || end <= 0 || !counts_by_token(context_)) return;
   const bool may_trim = rights_.allowed.test(static_cast<std::size_t>(seq));
   if (!may_trim) bring_whole(SeqSet().set(static_cast<std::size_t>(seq)));
   const bool is_open = parts_.front()->cache().seq_pos_max(seq) < end - 1;
+  const llama_pos tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
+  const bool is_whole = missing_tokens(seq) == 0 && tainted >= end;
+  if (!is_open && (may_trim || is_whole)) return;
   const llama_pos begin = find_first_bad(seq, end);
-  if (begin >= end || (may_trim && !is_open)) return;
   if (!evaluate_prompt(seq, begin, end) && is_open) close_gap(seq, end);
 }
 

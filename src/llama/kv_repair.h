@@ -36,8 +36,9 @@ std::vector<Repair> repair(llama_context* context, llama_memory_t memory,
                            const RepairOptions& options, const LostCells& lost, KvSpill& spill);
 
 /// Evaluates these tokens of the sequence from position p0 on, in place of all that it has there.
-/// False, and nothing was changed: the cache has no room for them. `spill` may be null; rows of the
-/// sequence that lie before p0 must be in memory. Takes as long as a prefill of them.
+/// False: the cache has no room for them, and nothing was changed; or a decode failed. `spill` may
+/// be null; rows of the sequence that lie before p0 must be in memory. Takes as long as a prefill
+/// of them.
 bool evaluate_anew(llama_context* context, llama_memory_t memory, const llama_kv_cells& cells,
                    KvSpill* spill, llama_seq_id seq, llama_pos p0,
                    std::span<const llama_token> tokens);
