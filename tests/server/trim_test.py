@@ -157,7 +157,7 @@ class Told(Server200):
                 self.assertFalse([event for event in events[:-1] if "kvpsi" in event])
 
     def test_a_request_forbids_it(self):
-        _, cached = self.whole(self.server, "Before. " + TEXT, TOKENS)
+        cached, _ = self.whole(self.server, "Before. " + TEXT, TOKENS)
         self.assertLess(cached, 200)
 
     def test_what_is_wrong_is_refused(self):
