@@ -245,9 +245,10 @@ std::vector<std::string> ServeSession::problems() const {
   return out;
 }
 
-bool ServeSession::on_ready() {
+bool ServeSession::on_ready(const std::vector<std::string>& hook_problems) {
   if (contexts_ == nullptr) return true;
   std::vector<std::string> found = options_.is_elastic() ? problems() : std::vector<std::string>();
+  if (options_.may_trim()) std::ranges::copy(hook_problems, std::back_inserter(found));
   const bool has_cache = std::ranges::any_of(
       reports_, [](const ContextReport& report) { return report.self_check.ok; });
   for (const WrapCount& wrap : wraps_fired()) {

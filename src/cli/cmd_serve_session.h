@@ -38,9 +38,9 @@ class ServeSession {
   /// that is made before it.
   Result<int> run(const Server& server);
 
-  /// To be called when the model is loaded and everything that a start calls has been called.
-  /// False: --psi-require is not met.
-  bool on_ready();
+  /// To be called when the model is loaded and everything that a start calls has been called, with
+  /// what the host's own hooks found, a clause each. False: --psi-require is not met.
+  bool on_ready(const std::vector<std::string>& hook_problems);
 
   /// What it says over HTTP.
   ServeHttp& http() { return http_; }

@@ -21,6 +21,7 @@
 #include "cli/exit_code.h"
 #include "llama/server_hooks.h"
 #include "llama/server_prompt_cache.h"
+#include "llama/server_responses.h"
 #include "serve/routes.h"
 
 namespace kvpsi {
@@ -57,7 +58,13 @@ class Host final : public ServerHost {
  public:
   explicit Host(ServeSession& session) : session_(session) {}
 
-  bool on_ready() override { return session_.on_ready(); }
+  bool on_ready() override {
+    std::vector<std::string> problems;
+    if (!slots_were_seen()) {
+      problems.emplace_back("llama-server's slots are not seen: nothing is trimmed");
+    }
+    return session_.on_ready(problems);
+  }
   std::vector<ServerRoute> own_routes() override {
     std::vector<ServerRoute> out;
     for (const Route& route : routes()) {

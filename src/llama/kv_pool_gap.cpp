@@ -115,10 +115,9 @@ void KvPool::after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1) {
     close_ends(set_of(seq));
     note_reduced_context();
   }
-  if (seq >= 0 && p1 < 0) {
-    note_cut(seq, p0);
-    refill(seq, p0);
-  }
+  if (p1 >= 0) return;
+  note_cut(seq, p0);
+  if (seq >= 0) refill(seq, p0);
 }
 
 void KvPool::before_seq_cp(llama_seq_id from, llama_seq_id to) {
@@ -177,6 +176,7 @@ void KvPool::after_shift() {
 }
 
 void KvPool::after_clear(bool data) {
+  note_cut(-1, 0);
   if (spill_) spill_->forget_all();
   if (data) {
     for (const auto& part : parts_) part->on_cleared();

@@ -81,10 +81,13 @@ ContextGap KvPool::gap(llama_seq_id seq) const {
   return responses_.at(static_cast<std::size_t>(seq)).gap;
 }
 
-/// The sequence ends before p0 now.
+/// The sequence (negative: every one) ends before p0 now.
 void KvPool::note_cut(llama_seq_id seq, llama_pos p0) {
-  llama_pos& tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
-  if (std::max(p0, 0) <= tainted) tainted = kUntainted;
+  for (std::size_t s = 0; s < responses_.size(); ++s) {
+    if (seq >= 0 && s != static_cast<std::size_t>(seq)) continue;
+    llama_pos& tainted = responses_.at(s).tainted;
+    if (std::max(p0, 0) <= tainted) tainted = kUntainted;
+  }
 }
 
 void KvPool::after_state_read(llama_seq_id seq, std::uint64_t place) {
@@ -171,9 +174,11 @@ bool KvPool::evaluate_prompt(llama_seq_id seq, llama_pos begin, llama_pos end) {
     left = spill_->trimmed().count(seq, begin);
   }
   const auto first = static_cast<std::size_t>(begin);
+  const bool shifts = is_shift_pending();
   const bool done =
       evaluate_anew(context_, memory_, parts_.front()->cache().get_cells(seq), spill_.get(), seq,
                     begin, prompt.subspan(first, static_cast<std::size_t>(end) - first));
+  if (shifts) note_written_everywhere();
   if (!done) return false;
   counters_.tokens_of(seq).reevaluated += left;
   if (begin <= response.tainted) response.tainted = kUntainted;

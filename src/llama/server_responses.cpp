@@ -83,6 +83,7 @@ class Slots {
   }
 
   void on_sampler(const llama_context* context, llama_seq_id slot) {
+    were_seen_ = true;
     std::shared_ptr<RequestNote> note;
     llama_tokens prompt;
     {
@@ -131,12 +132,15 @@ class Slots {
     if (whole != nullptr) result = std::make_unique<ReducedFinal>(std::move(*whole), gap);
   }
 
+  bool were_seen() const { return were_seen_; }  ///< any thread
+
  private:
   void add(const server_task& task) {
-    if (task.need_sampling() && !task.tokens.empty())
-      posted_[&task.tokens[0]] = {task.id, *current};
+    if (!task.need_sampling() || task.tokens.empty()) return;
+    posted_[&task.tokens[0]] = {task.id, *current};
   }
 
+  std::atomic<bool> were_seen_{false};
   std::mutex mutex_;
   std::map<const llama_token*, Task> posted_;  ///< on their way to a slot, by their first token
   std::map<llama_seq_id, Task> running_;
@@ -158,6 +162,8 @@ void mark_document(std::string& document, const RequestNote& note) {
   parsed["kvpsi"] = make_member(note.tokens_trimmed, note.tokens_restored);
   document = safe_json_to_str(parsed);
 }
+
+bool slots_were_seen() { return slots().were_seen(); }
 
 RequestScope::RequestScope(const std::shared_ptr<RequestNote>& note) { current = &note; }
 RequestScope::~RequestScope() { current = nullptr; }

@@ -34,6 +34,10 @@ struct RequestNote {
 /// keeps the first one's members alone.
 void mark_document(std::string& document, const RequestNote& note);
 
+/// The server has made its slots where we see it, as every start does. Without that nobody is
+/// allowed to be trimmed.
+bool slots_were_seen();
+
 /// While it lives, work that this thread gives to the server belongs to the request.
 class RequestScope {
  public:
