@@ -9,21 +9,21 @@
 
 namespace kvpsi {
 
-/// trimmed - restored of its tokens are still missing.
 struct ContextGap {
   std::uint64_t trimmed = 0;   ///< were missing from one decode on
   std::uint64_t restored = 0;  ///< of these, were there again at a later one
+  std::uint64_t missing = 0;   ///< at the last one
 
   bool is_reduced() const { return trimmed > 0; }
-  std::uint64_t missing() const { return trimmed - restored; }
 
   /// So many are missing at the decode that is about to run.
   void look(std::uint64_t missing_now) {
-    if (missing_now > missing()) {
-      trimmed += missing_now - missing();
+    if (missing_now > missing) {
+      trimmed += missing_now - missing;
     } else {
-      restored += missing() - missing_now;
+      restored += missing - missing_now;
     }
+    missing = missing_now;
   }
 
   bool operator==(const ContextGap&) const = default;

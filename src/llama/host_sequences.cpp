@@ -29,7 +29,10 @@ void begin_response(const llama_context* context, llama_seq_id seq, const Respon
 }
 
 void end_response(const llama_context* context, llama_seq_id seq) {
-  with_kv(context, [seq](KvPool& kv) { kv.set_trim_right(seq, false, 0); });
+  with_kv(context, [seq](KvPool& kv) {
+    kv.set_trim_right(seq, false, 0);
+    kv.forget_prompt(seq);
+  });
 }
 
 ContextGap gap_of(const llama_context* context, llama_seq_id seq) {

@@ -45,6 +45,7 @@ class KvPool final : public GatedPool {
   // Around everything else that changes or reads cells. The host's thread, no decode running.
   // Negative sequence: every one. What the call needs is in memory when `before` returns.
   void before_change(llama_seq_id seq);
+  void before_seq_rm(llama_seq_id seq);
   void after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1);
   void before_seq_cp(llama_seq_id from, llama_seq_id to);
   void after_seq_cp(llama_seq_id from, llama_seq_id to, llama_pos p0, llama_pos p1);
@@ -85,6 +86,9 @@ class KvPool final : public GatedPool {
   /// A response is made with the sequence from now on, to this prompt, one token a position; empty:
   /// it is not known, or not of that kind.
   void begin_response(llama_seq_id seq, std::span<const llama_token> prompt);
+  void forget_prompt(llama_seq_id seq) {
+    responses_.at(static_cast<std::size_t>(seq)).prompt.clear();
+  }
   /// What the sequence had to do without since then.
   ContextGap gap(llama_seq_id seq) const;
 
@@ -135,6 +139,8 @@ class KvPool final : public GatedPool {
   void note_loaded(llama_seq_id seq, std::uint64_t place);
   void note_cut(llama_seq_id seq, llama_pos p0);
   void note_copied(llama_seq_id from, llama_seq_id to);
+  void rebase_gaps();
+  void refill(const SeqSet& seqs);
   void refill(llama_seq_id seq, llama_pos end);
   llama_pos find_first_bad(llama_seq_id seq, llama_pos end) const;
   void close_gap(llama_seq_id seq, llama_pos end);
@@ -168,11 +174,14 @@ class KvPool final : public GatedPool {
   struct Response {
     ContextGap gap;
     std::vector<llama_token> prompt;  ///< until its first decode
+    /// The host goes on here, behind tokens of which some were missing; 0: none was.
+    llama_pos refill_end = 0;
     /// Rows from here on were evaluated while tokens before them were missing.
     llama_pos tainted = kUntainted;
   };
   static constexpr llama_pos kUntainted = std::numeric_limits<llama_pos>::max();
   std::array<Response, LLAMA_MAX_SEQ> responses_{};
+  bool was_missing_ = false;  ///< some token of the sequence that is about to be cut
   std::map<std::uint64_t, llama_pos> tainted_states_;  ///< by place
   std::vector<Place> before_write_;  ///< of the sequence that state is loaded into
   llama_seq_id loaded_ = -1;         ///< whose state was loaded since the last decode

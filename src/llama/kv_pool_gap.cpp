@@ -42,6 +42,7 @@ void KvPool::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
     bring_whole(seqs);
     close_ends(open_ends_ & seqs);
   }
+  refill(seqs);
   serve(Moment::before_decode);
   if (pack_wanted_) static_cast<void>(compact_cells(monotonic_us() + kSafePointBudgetUs));
   note_gaps(seqs);
@@ -107,6 +108,11 @@ void KvPool::close_ends(const SeqSet& seqs) {
   }
 }
 
+void KvPool::before_seq_rm(llama_seq_id seq) {
+  before_change(seq);
+  was_missing_ = seq >= 0 && missing_tokens(seq) > 0;
+}
+
 /// After the call rather than before it, since the call makes room.
 void KvPool::after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1) {
   if (spill_) {
@@ -115,9 +121,8 @@ void KvPool::after_seq_rm(llama_seq_id seq, llama_pos p0, llama_pos p1) {
     close_ends(set_of(seq));
     note_reduced_context();
   }
-  if (p1 >= 0) return;
-  note_cut(seq, p0);
-  if (seq >= 0) refill(seq, p0);
+  rebase_gaps();
+  if (p1 < 0) note_cut(seq, p0);
 }
 
 void KvPool::before_seq_cp(llama_seq_id from, llama_seq_id to) {
@@ -173,6 +178,10 @@ void KvPool::before_shift(llama_seq_id seq) {
 /// llama.cpp rotates the keys with the next decode: see before_graph.
 void KvPool::after_shift() {
   if (spill_) spill_->look_again(false);
+  rebase_gaps();
+  for (Response& response : responses_) {  // positions have moved
+    if (response.tainted != kUntainted) response.tainted = 0;
+  }
 }
 
 void KvPool::after_clear(bool data) {

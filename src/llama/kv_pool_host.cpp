@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "llama-kv-cache.h"
 #include "llama-model.h"
@@ -71,6 +72,7 @@ void KvPool::note_gaps(const SeqSet& seqs) {
 void KvPool::begin_response(llama_seq_id seq, std::span<const llama_token> prompt) {
   Response& response = responses_.at(static_cast<std::size_t>(seq));
   response.gap = {};
+  response.refill_end = 0;
   const bool is_text =
       counts_by_token(context_) && std::ranges::find(prompt, LLAMA_TOKEN_NULL) == prompt.end();
   response.prompt.clear();
@@ -81,12 +83,22 @@ ContextGap KvPool::gap(llama_seq_id seq) const {
   return responses_.at(static_cast<std::size_t>(seq)).gap;
 }
 
+/// What the host took out itself is not back.
+void KvPool::rebase_gaps() {
+  for (std::size_t seq = 0; seq < responses_.size(); ++seq) {
+    ContextGap& gap = responses_.at(seq).gap;
+    if (gap.missing > 0) gap.missing = missing_tokens(static_cast<llama_seq_id>(seq));
+  }
+}
+
 /// The sequence (negative: every one) ends before p0 now.
 void KvPool::note_cut(llama_seq_id seq, llama_pos p0) {
   for (std::size_t s = 0; s < responses_.size(); ++s) {
     if (seq >= 0 && s != static_cast<std::size_t>(seq)) continue;
-    llama_pos& tainted = responses_.at(s).tainted;
-    if (std::max(p0, 0) <= tainted) tainted = kUntainted;
+    Response& response = responses_.at(s);
+    if (std::max(p0, 0) <= response.tainted) response.tainted = kUntainted;
+    const bool is_bad = was_missing_ || response.tainted != kUntainted;
+    response.refill_end = seq >= 0 && p0 > 0 && is_bad ? p0 : 0;
   }
 }
 
@@ -116,19 +128,27 @@ void KvPool::note_copied(llama_seq_id from, llama_seq_id to) {
   copy.tainted = source.tainted;
 }
 
+/// Only now, since the batch that is about to be decoded has what the evaluation needs of the host:
+/// its adapters.
+void KvPool::refill(const SeqSet& seqs) {
+  for (std::size_t seq = seqs._Find_first(); seq < seqs.size(); seq = seqs._Find_next(seq)) {
+    const llama_pos end = std::exchange(responses_.at(seq).refill_end, 0);
+    if (end > 0) refill(static_cast<llama_seq_id>(seq), end);
+  }
+}
+
 /// The host goes on at `end`, behind tokens that it takes to be there. Where those at the end are
 /// not, llama.cpp refuses its batch, and llama-server then fails everybody's; where the sequence
 /// may not be trimmed, none may be missing.
 void KvPool::refill(llama_seq_id seq, llama_pos end) {
-  if (has_window() || end <= 0 || !counts_by_token(context_)) return;
+  if (has_window() || !counts_by_token(context_)) return;
+  const auto is_open = [&] { return parts_.front()->cache().seq_pos_max(seq) < end - 1; };
+  const Response& response = responses_.at(static_cast<std::size_t>(seq));
   const bool may_trim = rights_.allowed.test(static_cast<std::size_t>(seq));
-  if (!may_trim) bring_whole(SeqSet().set(static_cast<std::size_t>(seq)));
-  const bool is_open = parts_.front()->cache().seq_pos_max(seq) < end - 1;
-  const llama_pos tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
-  const bool is_whole = missing_tokens(seq) == 0 && tainted >= end;
-  if (!is_open && (may_trim || is_whole)) return;
+  const bool is_whole = missing_tokens(seq) == 0 && response.tainted >= end;
+  if (!is_open() && (may_trim || is_whole)) return;
   const llama_pos begin = find_first_bad(seq, end);
-  if (!evaluate_prompt(seq, begin, end) && is_open) close_gap(seq, end);
+  if (!evaluate_prompt(seq, begin, end) && is_open()) close_gap(seq, end);
 }
 
 /// What is missing before `end` is not known, or finds the cache full. The last token that is there
@@ -141,11 +161,15 @@ void KvPool::close_gap(llama_seq_id seq, llama_pos end) {
   if (by_position.empty()) return;
   const auto [last, cell] = *by_position.rbegin();
   if (cells.seq_count(cell) > 1) return;
-  if (spill_) spill_->bring_back(SeqSet().set(static_cast<std::size_t>(seq)));
+  if (spill_) {
+    spill_->settle();
+    spill_->bring_back(SeqSet().set(static_cast<std::size_t>(seq)));
+  }
   CellMeta meta = read_meta(cells, cell);
   meta.pos = end - 1;
   cells.rm(cell);
   set_meta(cells, cell, meta);
+  if (spill_) spill_->look_again(false);
   losses_.push_back(
       fmt::format("sequence {} goes on at {} without the tokens from {} on, which are gone", seq,
                   end, last + 1));

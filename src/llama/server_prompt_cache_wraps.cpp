@@ -68,7 +68,7 @@ bool __wrap__ZN19server_prompt_cache4loadER13server_promptRK13server_tokensP13ll
       __real__ZN19server_prompt_cache4loadER13server_promptRK13server_tokensP13llama_contextS6_i(
           self, prompt, tokens, target, draft, slot);
   // A saved state has rows without their tokens; the prompt beside it knows them.
-  if (is_whole) {
+  if (is_whole && !prompt.tokens.has_mtmd) {
     kvpsi::know_tokens(target, slot, prompt.tokens.get_tokens());
     kvpsi::know_tokens(draft, slot, prompt.tokens.get_tokens());
   }

@@ -69,7 +69,7 @@ class Slots {
   // The thread of the slots from here on.
 
   void on_validated(const server_tokens& tokens, const llama_context* context) {
-    know_loaded_tokens(context, tokens.get_tokens());
+    if (!tokens.has_mtmd) know_loaded_tokens(context, tokens.get_tokens());
     const std::lock_guard lock(mutex_);
     context_ = context;
     launching_.reset();
@@ -157,7 +157,8 @@ Slots& slots() {
 }  // namespace
 
 void mark_document(std::string& document, const RequestNote& note) {
-  json parsed = json::parse(document);  // llama-server wrote it
+  if (document.empty()) return;  // its client has hung up
+  json parsed = json::parse(document);
   if (!parsed.is_object() || parsed.contains("kvpsi")) return;
   parsed["kvpsi"] = make_member(note.tokens_trimmed, note.tokens_restored);
   document = safe_json_to_str(parsed);

@@ -36,7 +36,7 @@ bool __wrap_llama_memory_seq_rm(llama_memory_t memory, llama_seq_id seq, llama_p
                                 llama_pos p1) {
   count_call(Wrap::llama_memory_seq_rm);
   return ring(
-      kvpsi::find_attached(memory), [seq](KvPool& kv) { kv.before_change(seq); },
+      kvpsi::find_attached(memory), [seq](KvPool& kv) { kv.before_seq_rm(seq); },
       [&] { return __real_llama_memory_seq_rm(memory, seq, p0, p1); },
       [=](KvPool& kv, bool done) {
         if (done) kv.after_seq_rm(seq, p0, p1);
