@@ -40,7 +40,8 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
                     "Give memory back under pressure; off: as llama-server does");
   app.add_flag("--psi-dry-run", options.dry_run,
                "Say what would be done (--psi-journal), do nothing");
-  add_on_off_option(app, "--psi-release", options.release, "off: free pages stay");
+  add_on_off_option(app, "--psi-release", options.release,
+                    "off: free pages stay, and nothing is trimmed");
   add_on_off_option(
       app, "--psi-admission", options.admission,
       "Answer new work with 503 and Retry-After while memory is short; what runs goes "
