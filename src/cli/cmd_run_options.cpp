@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "cli/options.h"
 #include "cli/output_file.h"
+#include "cli/trim_option.h"
 
 namespace kvpsi {
 namespace {
@@ -87,13 +88,7 @@ void add_engine_options(CLI::App& app, EngineOptions& engine) {
 void add_governor_options(CLI::App& app, RunOptions& options) {
   add_on_off_option(app, "--governor", options.governor, "Give memory back under pressure");
   app.add_flag("--dry-run", options.dry_run, "Say what would be done (--journal), do nothing");
-  add_choice_option<TrimMode>(
-      app, "--trim", options.trim,
-      {{"off", TrimMode::off}, {"last-resort", TrimMode::last_resort}, {"eager", TrimMode::eager}},
-      "Take the middle of the context out when nothing else is left to "
-      "give: last-resort: only with its rows on disk, to return when the "
-      "pressure ends; eager: also to make room, and for good where there "
-      "is no spill file; off: never");
+  add_trim_option(app, "--trim", options.trim, "the context");
   add_number_option(app, "--keep", options.keep, 0, kMany, "First tokens that trim never drops");
   add_number_option(app, "--tail", options.tail, 1, kMany, "Last tokens that trim never drops");
   add_number_option(app, "--min-prune", options.min_prune, 1, kMany,

@@ -14,6 +14,7 @@
 #include "base/duration.h"
 #include "cli/options.h"
 #include "cli/suggest.h"
+#include "cli/trim_option.h"
 
 namespace kvpsi {
 namespace {
@@ -58,13 +59,10 @@ void add_serve_options(CLI::App& app, ServeOptions& options) {
   add_bytes_option(app, "--kv-min", options.kv_min_bytes,
                    "Conversations stay in memory up to this much live KV");
   add_spill_options(app, options.spill, "--kv-spill");
-  add_choice_option<TrimMode>(
-      app, "--kv-trim", options.trim,
-      {{"off", TrimMode::off}, {"last-resort", TrimMode::last_resort}, {"eager", TrimMode::eager}},
-      "Take the middle of conversations that are being answered out when nothing else is left to "
-      "give: last-resort: only with its rows on disk, to return when the pressure ends; eager: "
-      "also to make room, and for good where there is no spill file; off: never. Responses made "
-      "so say it (X-KVPSI-Context); a request forbids it with \"kvpsi\": {\"trim\": false}");
+  add_trim_option(
+      app, "--kv-trim", options.trim, "conversations that are being answered",
+      ". Responses made so say it (X-KVPSI-Context); a request forbids it with \"kvpsi\": "
+      "{\"trim\": false}");
   add_number_option(app, "--kv-trim-keep", options.trim_keep, 1, kMany,
                     "First tokens of a conversation that trim never takes");
   add_number_option(app, "--kv-trim-tail", options.trim_tail, 1, kMany,
