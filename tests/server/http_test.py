@@ -95,7 +95,7 @@ class Admission(unittest.TestCase):
             with Server("governed", *SMALL, *flags, groups=[group]) as server:
                 body = {"prompt": "Salt is", "n_predict": 2, "temperature": 0}
                 before = server.post("/completion", body)[0]
-                neighbour = [str(KVPSI), "press", "--mib", "170", "--hot", "--for", "12"]
+                neighbour = [str(KVPSI), "press", "--mib", "170", "--hot", "--force", "--for", "12"]
                 press = subprocess.Popen(inside([group], neighbour), stdout=subprocess.DEVNULL,
                                          stderr=subprocess.DEVNULL)
                 during = []
