@@ -2,18 +2,24 @@
 # SPDX-License-Identifier: MIT
 """What being governed costs without pressure: a stock and a governed server side by side take the
 same requests in turn, of one client and of four; tokens a second, seconds to the first token and
-user CPU, governed / stock, means of the pairs with their 95 % interval. KVPSI and MODEL: see
-server_process.py."""
+user CPU, governed / stock. Two processes of one program differ too, by where their memory lies: so
+every pair is two fresh processes, and the interval is that of the pairs, not of the requests within
+one. KVPSI and MODEL: see server_process.py."""
 import argparse
+import collections
+import math
 import pathlib
 import statistics
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import server_process  # noqa: E402  the path above comes first
 from load import Load, talk_all  # noqa: E402
 from machine import begin  # noqa: E402
+
+# 97.5 % points of Student's t by degrees of freedom; 1.96 beyond them.
+STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179,
+           2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064)
 
 
 def cpu_ticks(server):
@@ -23,43 +29,71 @@ def cpu_ticks(server):
 
 
 def measure(server, load):
+    """What one load cost this server: tokens, seconds of its turns and to first tokens, ticks."""
     before = cpu_ticks(server)
     counts, _ = talk_all(server, load)
     assert counts.failed == 0 and counts.refused == 0, counts.errors
-    return {"tokens/s": counts.tokens / sum(counts.turns),
-            "first token": statistics.mean(counts.first_tokens),
-            "user CPU": (cpu_ticks(server) - before) / counts.tokens}
+    return collections.Counter({"tokens": counts.tokens, "turns": sum(counts.turns),
+                                "first": sum(counts.first_tokens),
+                                "ticks": cpu_ticks(server) - before})
 
 
-def interval(values):
-    """Mean and half-width of its 95 % interval."""
-    return statistics.mean(values), 1.96 * statistics.stdev(values) / len(values) ** 0.5
+def measure_pair(stock, governed, clients, options):
+    """Governed / stock of each figure, over all rounds of one pair of processes."""
+    sums = {stock: collections.Counter(), governed: collections.Counter()}
+    rounds = max(1, options.rounds // clients)  # about as many requests
+    for number in range(rounds + 1):
+        # A prompt that was read before would come from the prompt cache.
+        load = Load(clients=clients, turns=1, sentences=12, tokens=options.tokens, seconds=300,
+                    first=1000 * clients + clients * number)
+        for server in ((stock, governed) if number % 2 else (governed, stock)):
+            seen = measure(server, load)
+            if number > 0:  # the first touches everything
+                sums[server] += seen
+    for seen in sums.values():
+        assert seen["tokens"] == clients * options.tokens * rounds, seen
+    return {"tokens/s": sums[stock]["turns"] / sums[governed]["turns"],
+            "first token": sums[governed]["first"] / sums[stock]["first"],
+            "user CPU": sums[governed]["ticks"] / sums[stock]["ticks"]}
+
+
+def interval(ratios):
+    """Geometric mean and half-width of its 95 % interval."""
+    logs = [math.log(ratio) for ratio in ratios]
+    mean = math.exp(statistics.mean(logs))
+    if len(logs) < 2:
+        return mean, math.inf
+    t = STUDENT[len(logs) - 2] if len(logs) - 2 < len(STUDENT) else 1.96
+    return mean, mean * t * statistics.stdev(logs) / len(logs) ** 0.5
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=12, help="pairs of fresh processes")
+    parser.add_argument("--rounds", type=int, default=4,
+                        help="requests of one client that count in a pair; of more, about as many")
+    parser.add_argument("--tokens", type=int, default=48, help="tokens of an answer")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--kinds", nargs=2, default=["stock", "governed"],
+                        metavar=("BASE", "OTHER"), help="stock stock shows the bench's own error")
     options = parser.parse_args()
     begin(options)
-    with server_process.Server("stock", "-c", "8192") as stock, \
-            server_process.Server("governed", "-c", "8192") as governed:
-        for clients in (1, 4):
-            ratios = {}
-            for pair in range(options.pairs + 1):
-                # A prompt that was read before would come from the prompt cache.
-                load = Load(clients=clients, turns=1, sentences=12, tokens=48, seconds=300,
-                            first=10 * clients * pair)
-                order = [stock, governed] if pair % 2 else [governed, stock]
-                seen = {server: measure(server, load) for server in order}
-                if pair == 0:
-                    continue  # the first touches everything
-                for what, value in seen[governed].items():
-                    ratios.setdefault(what, []).append(value / seen[stock][what])
-                time.sleep(0.2)
-            for what, values in ratios.items():
-                mean, half = interval(values)
-                print(f"{clients} clients, {what}: governed / stock {mean:.3f} +- {half:.3f}, "
-                      f"median {statistics.median(values):.3f}", flush=True)
+    seen = {}
+    for pair in range(options.pairs):
+        kinds = options.kinds if pair % 2 else options.kinds[::-1]
+        with server_process.Server(kinds[0], "-c", "8192") as first, \
+                server_process.Server(kinds[1], "-c", "8192") as second:
+            base, other = (first, second) if pair % 2 else (second, first)
+            for clients in options.clients:
+                for what, ratio in measure_pair(base, other, clients, options).items():
+                    seen.setdefault((clients, what), []).append(ratio)
+        print(f"pair {pair + 1}: " + ", ".join(f"{clients} clients {what} {ratios[-1]:.3f}"
+                                               for (clients, what), ratios in seen.items()),
+              flush=True)
+    for (clients, what), ratios in seen.items():
+        mean, half = interval(ratios)
+        print(f"{clients} clients, {what}: {options.kinds[1]} / {options.kinds[0]} {mean:.3f} +- "
+              f"{half:.3f}, median {statistics.median(ratios):.3f}", flush=True)
 
 
 if __name__ == "__main__":
