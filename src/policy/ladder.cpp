@@ -119,7 +119,7 @@ void choose_tidy(PolicyState& state, const Situation& s, Decision& decision) {
   const std::size_t before = decision.actions.size();
   ask_release(state, s, PoolKind::kv, decision);
   if (decision.actions.size() == before) {
-    if (before == 0) decision.reason = Reason::in_flight;
+    if (before == 0 && decision.reason == Reason::at_rest) decision.reason = Reason::in_flight;
     return;
   }
   decision.reason = Reason::tidy;
@@ -137,11 +137,14 @@ void choose_rungs(PolicyState& state, const Situation& s, Decision& decision) {
     return;
   }
   choose_release(state, s, decision);
+  const bool is_releasing = decision.reason != Reason::at_rest;
   if (choose_cap(state, s, decision)) return;
   if (choose_need(state, s, coming_bytes(state, s, decision), decision)) return;
   if (choose_room(state, s, decision)) return;
-  if (decision.reason != Reason::at_rest) return;
-  if (choose_restore(state, s, decision)) return;
+  if (is_releasing) return;
+  // Too much lives and nothing may be done about it: nothing comes back then, free memory still
+  // goes.
+  if (decision.reason == Reason::at_rest && choose_restore(state, s, decision)) return;
   choose_tidy(state, s, decision);
 }
 

@@ -233,6 +233,19 @@ TEST(Ladder, CapWithoutPermissionSaysSo) {
   EXPECT_EQ(drive.tick().decision.reason, Reason::not_allowed);
 }
 
+TEST(Ladder, CapThatCannotBeHeldDoesNotKeepFreeMemory) {
+  PolicyConfig config;
+  config.kv_max_bytes = 96 * kMiB;
+  Driver drive(config);
+  drive.world.kv.releasable_bytes = 7 * kMiB;
+  const Decision& decision = drive.tick().decision;
+  EXPECT_EQ(decision.reason, Reason::tidy);
+  EXPECT_NE(find(decision, Verb::release, PoolKind::kv), nullptr);
+  drive.answer();
+  drive.world.kv.releasable_bytes = 0;
+  EXPECT_EQ(drive.tick().decision.reason, Reason::not_allowed);
+}
+
 TEST(Ladder, TidiesAtRestAtMostOnceASecond) {
   Driver drive;
   drive.world.kv.releasable_bytes = 6 * kMiB;
