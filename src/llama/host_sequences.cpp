@@ -22,17 +22,11 @@ void with_kv(const llama_context* context, Use use) {
 }  // namespace
 
 void begin_response(const llama_context* context, llama_seq_id seq, const ResponseTerms& terms) {
-  with_kv(context, [&](KvPool& kv) {
-    kv.set_trim_right(seq, terms.may_trim, terms.priority);
-    kv.begin_response(seq, terms.prompt);
-  });
+  with_kv(context, [&](KvPool& kv) { kv.begin_response(seq, terms); });
 }
 
 void end_response(const llama_context* context, llama_seq_id seq) {
-  with_kv(context, [seq](KvPool& kv) {
-    kv.set_trim_right(seq, false, 0);
-    kv.forget_prompt(seq);
-  });
+  with_kv(context, [seq](KvPool& kv) { kv.end_response(seq); });
 }
 
 ContextGap gap_of(const llama_context* context, llama_seq_id seq) {

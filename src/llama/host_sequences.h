@@ -4,21 +4,13 @@
 // no decode running. Next hops: kv_pool_host.cpp does it, server_responses.cpp calls.
 #pragma once
 
-#include <cstdint>
 #include <span>
 
 #include "llama.h"
 #include "llama/context_gap.h"
+#include "llama/response_terms.h"
 
 namespace kvpsi {
-
-/// What a response is made of.
-struct ResponseTerms {
-  bool may_trim = false;      ///< its context may be reduced
-  std::int16_t priority = 0;  ///< the lowest is reduced first
-  /// One token a position; empty: not known. Copied.
-  std::span<const llama_token> prompt;
-};
 
 /// A response is made with this sequence from now on.
 void begin_response(const llama_context* context, llama_seq_id seq, const ResponseTerms& terms);

@@ -9,8 +9,6 @@
 
 #include <array>
 #include <cstdint>
-#include <limits>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +23,8 @@
 #include "llama/gated_pool.h"
 #include "llama/kv_part.h"
 #include "llama/kv_spill.h"
+#include "llama/response_terms.h"
+#include "llama/saved_taint.h"
 
 namespace kvpsi {
 
@@ -54,10 +54,9 @@ class KvPool final : public GatedPool {
   void after_shift();
   void after_clear(bool data);
   void before_state_read(llama_seq_id seq);
-  /// `place` names where the state lies for as long as the context lives; 0: nowhere.
-  void after_state_read(llama_seq_id seq, std::uint64_t place);
+  void after_state_read(llama_seq_id seq, const StatePlace& place);
   void before_state_write(llama_seq_id seq);
-  void after_state_write(llama_seq_id seq, bool done, std::uint64_t place);
+  void after_state_write(llama_seq_id seq, bool done, const StatePlace& place);
 
   /// Ends governing: what lies in the file comes back first, unless the context dies with it.
   void let_go(bool context_dies);
@@ -74,22 +73,16 @@ class KvPool final : public GatedPool {
   bool can_trim() const { return options_.trim != TrimMode::off && !has_window(); }
   void pin(llama_seq_id seq, bool pinned);
 
-  /// Whether this sequence may be trimmed from now on, and in which turn. One that may not is whole
-  /// when it is decoded, so far as there is room: what was trimmed of it comes back, what is gone
-  /// and what was evaluated without it is evaluated anew from its prompt.
-  void set_trim_right(llama_seq_id seq, bool allowed, std::int16_t priority);
   /// The tokens of the sequence by position, for cells that do not know theirs: those that were
   /// loaded from a saved state.
   void know_tokens(llama_seq_id seq, std::span<const llama_token> tokens);
   /// The same for the sequence that state has just been loaded into; none: nothing.
   void know_loaded(std::span<const llama_token> tokens);
-  /// A response is made with the sequence from now on, to this prompt, one token a position; empty:
-  /// it is not known, or not of that kind.
-  void begin_response(llama_seq_id seq, std::span<const llama_token> prompt);
-  void forget_prompt(llama_seq_id seq) {
-    responses_.at(static_cast<std::size_t>(seq)).prompt.clear();
-  }
-  /// What the sequence had to do without since then.
+  /// A response is made with the sequence from now on.
+  void begin_response(llama_seq_id seq, const ResponseTerms& terms);
+  /// It is over: the sequence is idle, and is not trimmed.
+  void end_response(llama_seq_id seq);
+  /// What the sequence had to do without since its response began.
   ContextGap gap(llama_seq_id seq) const;
 
   int probe();
@@ -133,10 +126,11 @@ class KvPool final : public GatedPool {
   void close_ends(const SeqSet& seqs);
   void lose(std::uint64_t tokens, std::string_view why, llama_seq_id seq);
   void forget_tokens(llama_seq_id seq);
+  void set_trim_right(llama_seq_id seq, bool allowed, std::int16_t priority);
   void bring_whole(const SeqSet& seqs);
   std::uint64_t missing_tokens(llama_seq_id seq) const;
   void note_gaps(const SeqSet& seqs);
-  void note_loaded(llama_seq_id seq, std::uint64_t place);
+  void note_loaded(llama_seq_id seq, const StatePlace& place);
   void note_cut(llama_seq_id seq, llama_pos p0);
   void note_copied(llama_seq_id from, llama_seq_id to);
   void rebase_gaps();
@@ -179,10 +173,9 @@ class KvPool final : public GatedPool {
     /// Rows from here on were evaluated while tokens before them were missing.
     llama_pos tainted = kUntainted;
   };
-  static constexpr llama_pos kUntainted = std::numeric_limits<llama_pos>::max();
   std::array<Response, LLAMA_MAX_SEQ> responses_{};
   bool was_missing_ = false;  ///< some token of the sequence that is about to be cut
-  std::map<std::uint64_t, llama_pos> tainted_states_;  ///< by place
+  SavedTaint saved_taint_;
   std::vector<Place> before_write_;  ///< of the sequence that state is loaded into
   llama_seq_id loaded_ = -1;         ///< whose state was loaded since the last decode
   std::vector<std::string> losses_;

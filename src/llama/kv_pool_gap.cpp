@@ -228,7 +228,7 @@ std::vector<KvPool::Place> KvPool::cells_of_sequence(llama_seq_id seq) const {
 }
 
 /// Rows were written from outside a decode, and metadata only tells of those that stayed.
-void KvPool::after_state_write(llama_seq_id seq, bool done, std::uint64_t place) {
+void KvPool::after_state_write(llama_seq_id seq, bool done, const StatePlace& place) {
   note_written_everywhere();
   if (done) note_loaded(seq, place);
   if (!spill_) return;

@@ -69,14 +69,20 @@ void KvPool::note_gaps(const SeqSet& seqs) {
   }
 }
 
-void KvPool::begin_response(llama_seq_id seq, std::span<const llama_token> prompt) {
+void KvPool::begin_response(llama_seq_id seq, const ResponseTerms& terms) {
+  set_trim_right(seq, terms.may_trim, terms.priority);
   Response& response = responses_.at(static_cast<std::size_t>(seq));
   response.gap = {};
   response.refill_end = 0;
-  const bool is_text =
-      counts_by_token(context_) && std::ranges::find(prompt, LLAMA_TOKEN_NULL) == prompt.end();
+  const bool is_text = counts_by_token(context_) &&
+                       std::ranges::find(terms.prompt, LLAMA_TOKEN_NULL) == terms.prompt.end();
   response.prompt.clear();
-  if (is_text) response.prompt.assign(prompt.begin(), prompt.end());
+  if (is_text) response.prompt.assign(terms.prompt.begin(), terms.prompt.end());
+}
+
+void KvPool::end_response(llama_seq_id seq) {
+  set_trim_right(seq, false, 0);
+  responses_.at(static_cast<std::size_t>(seq)).prompt.clear();
 }
 
 ContextGap KvPool::gap(llama_seq_id seq) const {
@@ -102,22 +108,15 @@ void KvPool::note_cut(llama_seq_id seq, llama_pos p0) {
   }
 }
 
-void KvPool::after_state_read(llama_seq_id seq, std::uint64_t place) {
-  if (place == 0 || seq < 0) return;
-  const llama_pos tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
-  if (tainted == kUntainted) {
-    tainted_states_.erase(place);
-  } else {
-    tainted_states_[place] = tainted;
-  }
+void KvPool::after_state_read(llama_seq_id seq, const StatePlace& place) {
+  if (seq < 0) return;
+  saved_taint_.note(place, responses_.at(static_cast<std::size_t>(seq)).tainted);
 }
 
-void KvPool::note_loaded(llama_seq_id seq, std::uint64_t place) {
+void KvPool::note_loaded(llama_seq_id seq, const StatePlace& place) {
   loaded_ = seq;
   if (seq < 0) return;
-  const auto found = tainted_states_.find(place);
-  responses_.at(static_cast<std::size_t>(seq)).tainted =
-      found != tainted_states_.end() ? found->second : kUntainted;
+  responses_.at(static_cast<std::size_t>(seq)).tainted = saved_taint_.find(place);
 }
 
 /// One continues what was answered with the other.

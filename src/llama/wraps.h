@@ -39,12 +39,9 @@ auto ring(GovernedState* state, Before before, F real, After after) {
   }
 }
 
-/// Where a sequence's state lies: an address or a path; 0: it is not remembered.
-using StatePlace = std::uint64_t;
-
 /// A call that reads the rows of a sequence, or of all (-1).
 template <class F>
-auto read_state(llama_context* context, llama_seq_id seq, F real, StatePlace place = 0) {
+auto read_state(llama_context* context, llama_seq_id seq, F real, StatePlace place = {}) {
   return ring(
       find_attached(context), [seq](KvPool& kv) { kv.before_state_read(seq); }, real,
       [=](KvPool& kv, auto) { kv.after_state_read(seq, place); });
@@ -52,7 +49,7 @@ auto read_state(llama_context* context, llama_seq_id seq, F real, StatePlace pla
 
 /// A call that replaces them. It returns true or a number of bytes if it did.
 template <class F>
-auto write_state(llama_context* context, llama_seq_id seq, F real, StatePlace place = 0) {
+auto write_state(llama_context* context, llama_seq_id seq, F real, StatePlace place = {}) {
   return ring(
       find_attached(context), [seq](KvPool& kv) { kv.before_state_write(seq); }, real,
       [=](KvPool& kv, auto result) { kv.after_state_write(seq, result != 0, place); });

@@ -3,9 +3,7 @@
 // what it says must still be true when the data are asked for. Next hop: wraps.h.
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
-#include "base/hash.h"
 #include "llama/state_observer.h"
 #include "llama/wraps.h"
 
@@ -17,16 +15,6 @@ using kvpsi::Wrap;
 using kvpsi::write_state;
 
 constexpr llama_seq_id kAll = -1;
-
-kvpsi::StatePlace place_of(const std::uint8_t* data) {
-  return reinterpret_cast<std::uintptr_t>(data);
-}
-
-kvpsi::StatePlace place_of(const char* path) {
-  kvpsi::Hash64 hash;
-  hash.add(std::string_view(path));
-  return hash.value();
-}
 
 kvpsi::StateObserver* the_observer = nullptr;
 
@@ -91,7 +79,7 @@ std::size_t __wrap_llama_state_seq_get_data_ext(llama_context* ctx, std::uint8_t
   count_call(Wrap::llama_state_seq_get_data_ext);
   const std::size_t filled = read_state(
       ctx, seq, [&] { return __real_llama_state_seq_get_data_ext(ctx, data, size, seq, flags); },
-      place_of(data));
+      {.memory = data});
   if (the_observer != nullptr) the_observer->has_filled(std::as_bytes(std::span(data, size)));
   return filled;
 }
@@ -99,9 +87,9 @@ std::size_t __wrap_llama_state_seq_get_data_ext(llama_context* ctx, std::uint8_t
 std::size_t __wrap_llama_state_seq_save_file(llama_context* ctx, const char* path, llama_seq_id seq,
                                              const llama_token* tokens, std::size_t count) {
   count_call(Wrap::llama_state_seq_save_file);
-  return read_state(
-      ctx, seq, [&] { return __real_llama_state_seq_save_file(ctx, path, seq, tokens, count); },
-      place_of(path));
+  return read_state(ctx, seq,
+                    [&] { return __real_llama_state_seq_save_file(ctx, path, seq, tokens, count); },
+                    {.path = path});
 }
 
 bool __wrap_llama_state_load_file(llama_context* ctx, const char* path, llama_token* tokens,
@@ -121,10 +109,11 @@ std::size_t __wrap_llama_state_seq_load_file(llama_context* ctx, const char* pat
                                              llama_token* tokens, std::size_t capacity,
                                              std::size_t* count) {
   count_call(Wrap::llama_state_seq_load_file);
-  return write_state(
-      ctx, seq,
-      [&] { return __real_llama_state_seq_load_file(ctx, path, seq, tokens, capacity, count); },
-      place_of(path));
+  const auto load = [&] {
+    return __real_llama_state_seq_load_file(ctx, path, seq, tokens, capacity, count);
+  };
+  // Without room for the tokens it only says how many there are, and loads nothing.
+  return tokens == nullptr ? load() : write_state(ctx, seq, load, {.path = path});
 }
 
 std::size_t __wrap_llama_state_seq_set_data(llama_context* ctx, const std::uint8_t* data,
@@ -143,7 +132,7 @@ std::size_t __wrap_llama_state_seq_set_data_ext(llama_context* ctx, const std::u
   if (!is_whole) return 0;  // as llama.cpp answers for a state that it cannot read
   return write_state(
       ctx, seq, [&] { return __real_llama_state_seq_set_data_ext(ctx, data, size, seq, flags); },
-      place_of(data));
+      {.memory = data});
 }
 
 }  // extern "C"

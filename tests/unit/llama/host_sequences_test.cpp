@@ -7,15 +7,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 
+#include "linux/file_mark.h"
 #include "support/memory_spill.h"
+#include "support/spill_disk.h"
 #include "tiny_fixture.h"
 
 namespace kvpsi {
 namespace {
 
 using namespace testing;
+using test::DiskDir;
 using test::MemorySpill;
 
 constexpr std::uint64_t kAll = std::uint64_t{1} << 40;
@@ -279,41 +284,90 @@ TEST(HostSequences, AnEndThatNobodyKnowsIsClosedAndSaid) {
   EXPECT_NE(losses[0].find("without the tokens from 4 on"), std::string::npos) << losses[0];
 }
 
-/// Rows 90 to 99 are evaluated without the middle, which returns then.
-std::vector<float> answer_after_a_gap(bool is_forbidden, bool through_state) {
-  Hosted host;
+enum class Through { nothing, memory, question, file, file_and_restart };
+
+/// Saves sequence 0 of one context and loads it into the other, which may be the same.
+void pass_through_memory(llama_context* from, llama_context* to) {
+  std::vector<std::uint8_t> state(llama_state_seq_get_size_ext(from, 0, 0));
+  llama_state_seq_get_data_ext(from, state.data(), state.size(), 0, 0);
+  llama_memory_seq_rm(llama_get_memory(to), 0, -1, -1);
+  EXPECT_GT(llama_state_seq_set_data_ext(to, state.data(), state.size(), 0, 0), 0u);
+}
+
+/// The same through a file that gets another name meanwhile.
+void pass_through_file(llama_context* from, llama_context* to) {
+  const DiskDir folder;
+  ASSERT_TRUE(folder.exists());
+  const std::string saved = folder.path() + "/saved";
+  const std::string moved = folder.path() + "/moved";
+  EXPECT_GT(llama_state_seq_save_file(from, saved.c_str(), 0, nullptr, 0), 0u);
+  std::filesystem::rename(saved, moved);
+  std::size_t count = 0;
+  llama_token none = 0;
+  EXPECT_EQ(llama_state_seq_load_file(to, moved.c_str(), 0, nullptr, 0, &count), 12u)
+      << "magic, version and number of tokens";
+  EXPECT_GT(llama_state_seq_load_file(to, moved.c_str(), 0, &none, 1, &count), 12u);
+}
+
+/// Asks how many tokens a file has that holds the state of another sequence.
+void ask_file(llama_context* context) {
+  const DiskDir folder;
+  const std::string path = folder.path() + "/other";
+  EXPECT_GT(llama_state_seq_save_file(context, path.c_str(), 1, nullptr, 0), 0u);
+  std::size_t count = 0;
+  EXPECT_GT(llama_state_seq_load_file(context, path.c_str(), 0, nullptr, 0, &count), 0u);
+}
+
+/// 90 tokens, 10 more, and the one that is answered.
+std::vector<llama_token> prompt_of_answer() {
   std::vector<llama_token> prompt = some_tokens(90);
-  host.decode(prompt, 0);
-  begin_response(host.context.get(), 0, {.may_trim = true});
-  host.act(Verb::trim);
   const std::vector<llama_token> more = some_tokens(10);
-  host.decode(more, 0);
-  host.act(Verb::restore);
   prompt.insert(prompt.end(), more.begin(), more.end());
   prompt.push_back(7);
-  llama_context* const context = host.context.get();
-  if (through_state) {
-    std::vector<std::uint8_t> state(llama_state_seq_get_size_ext(context, 0, 0));
-    llama_state_seq_get_data_ext(context, state.data(), state.size(), 0, 0);
-    llama_memory_seq_rm(llama_get_memory(context), 0, -1, -1);
-    EXPECT_GT(llama_state_seq_set_data_ext(context, state.data(), state.size(), 0, 0), 0u);
-  }
+  return prompt;
+}
+
+/// Rows 90 to 99 are evaluated without the middle, which returns then.
+std::vector<float> answer_after_a_gap(bool is_forbidden, Through way) {
+  Hosted host;
+  const std::vector<llama_token> prompt = prompt_of_answer();
+  host.decode(some_tokens(90), 0);
+  begin_response(host.context.get(), 0, {.may_trim = true});
+  host.act(Verb::trim);
+  host.decode(some_tokens(10), 0);
+  host.act(Verb::restore);
+  Hosted restarted;
+  Hosted& next = way == Through::file_and_restart ? restarted : host;
+  llama_context* const context = next.context.get();
+  if (way == Through::memory) pass_through_memory(host.context.get(), context);
+  if (way == Through::question) ask_file(context);
+  if (way >= Through::file) pass_through_file(host.context.get(), context);
   begin_response(context, 0, {.may_trim = !is_forbidden, .prompt = prompt});
   llama_memory_seq_rm(llama_get_memory(context), 0, 100, -1);
-  host.decode_at(100, 7, 0);
-  EXPECT_FALSE(host.gap(0).is_reduced());
+  next.decode_at(100, 7, 0);
+  EXPECT_FALSE(next.gap(0).is_reduced());
   return last_logits(context);
 }
 
 TEST(HostSequences, WhatWasEvaluatedWithoutTheMiddleIsEvaluatedAnewWhereThatIsForbidden) {
-  std::vector<llama_token> prompt = some_tokens(90);
-  const std::vector<llama_token> more = some_tokens(10);
-  prompt.insert(prompt.end(), more.begin(), more.end());
-  prompt.push_back(7);
-  const std::vector<float> whole = logits_after(prompt);
-  EXPECT_GT(difference(answer_after_a_gap(false, false), whole), kClose);
-  EXPECT_LT(difference(answer_after_a_gap(true, false), whole), kClose);
-  EXPECT_LT(difference(answer_after_a_gap(true, true), whole), kClose) << "saved and loaded";
+  const std::vector<float> whole = logits_after(prompt_of_answer());
+  EXPECT_GT(difference(answer_after_a_gap(false, Through::nothing), whole), kClose);
+  EXPECT_LT(difference(answer_after_a_gap(true, Through::nothing), whole), kClose);
+  EXPECT_LT(difference(answer_after_a_gap(true, Through::memory), whole), kClose);
+  EXPECT_LT(difference(answer_after_a_gap(true, Through::question), whole), kClose);
+}
+
+TEST(HostSequences, AFileKeepsWhatWasEvaluatedWithoutTheMiddleOverARename) {
+  const DiskDir folder;
+  const std::string probe = folder.path() + "/probe";
+  std::ofstream(probe) << "x";
+  if (!set_file_mark(probe.c_str(), "kvpsi.test", 1)) {
+    GTEST_SKIP() << "no file system here keeps extended attributes";
+  }
+  const std::vector<float> whole = logits_after(prompt_of_answer());
+  EXPECT_LT(difference(answer_after_a_gap(true, Through::file), whole), kClose);
+  EXPECT_LT(difference(answer_after_a_gap(true, Through::file_and_restart), whole), kClose);
+  EXPECT_GT(difference(answer_after_a_gap(false, Through::file_and_restart), whole), kClose);
 }
 
 TEST(HostSequences, AContextThatIsNotGovernedIsLeftAlone) {

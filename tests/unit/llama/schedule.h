@@ -204,17 +204,20 @@ class Schedule {
   Call transfer_file() {
     const llama_seq_id from = any();
     const llama_seq_id to = any();
-    return {"state file of" + of(from) + " to" + of(to), [=](llama_context* c) {
-              const test::TemporaryFile file("state.bin");
-              const std::string path = file.path();
-              const std::size_t wrote =
-                  llama_state_seq_save_file(c, path.c_str(), from, nullptr, 0);
-              std::size_t count = 0;
-              const std::size_t read =
-                  llama_state_seq_load_file(c, path.c_str(), to, nullptr, 0, &count);
-              return word_of(static_cast<std::int64_t>(wrote)) +
-                     word_of(static_cast<std::int64_t>(read));
-            }};
+    return {
+        "state file of" + of(from) + " to" + of(to), [=](llama_context* c) {
+          const test::TemporaryFile file("state.bin");
+          const std::string path = file.path();
+          const std::size_t wrote = llama_state_seq_save_file(c, path.c_str(), from, nullptr, 0);
+          std::size_t count = 0;
+          llama_token none = 0;  // without room for tokens nothing is loaded
+          const std::size_t asked =
+              llama_state_seq_load_file(c, path.c_str(), to, nullptr, 0, &count);
+          const std::size_t read = llama_state_seq_load_file(c, path.c_str(), to, &none, 1, &count);
+          return word_of(static_cast<std::int64_t>(wrote)) +
+                 word_of(static_cast<std::int64_t>(asked)) +
+                 word_of(static_cast<std::int64_t>(read));
+        }};
   }
 
   Call transfer_all() {
