@@ -76,7 +76,9 @@ class Client(threading.Thread):
 
 class Presser(threading.Thread):
     """Squeezes the group time and again; `failed` are the neighbours that did not end well. They do
-    not ask what is free (--force): what the server holds at that moment is for it to give back."""
+    not ask what is free (--force): what the server holds at that moment is for it to give back. But
+    they grow as a program does that reads what it keeps: where no page cache is left in a group,
+    the kernel kills at its limit before anybody has stalled."""
 
     def __init__(self, group, until):
         super().__init__()
@@ -88,6 +90,7 @@ class Presser(threading.Thread):
             mib, seconds = self.random.randint(*PRESS_MIB), self.random.randint(2, 6)
             done = subprocess.run(
                 inside([self.group], [str(KVPSI), "press", "--mib", str(mib), "--hot", "--force",
+                                      "--step-mib", "10", "--step-s", "0.1",
                                       "--for", str(seconds)]),
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
             self.squeezes += 1
