@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """What being governed costs without pressure: a stock and a governed server side by side take the
 same requests in turn, of one client and of four; tokens a second, seconds to the first token and
-user CPU, governed / stock. Two processes of one program differ too, by where their memory lies: so
-every pair is two fresh processes, and the interval is that of the pairs, not of the requests within
-one. KVPSI and MODEL: see server_process.py."""
+user CPU, governed / stock. One pair of processes says the same time and again, another pair
+something else: so every pair is two fresh processes, and the interval is that of the pairs. KVPSI
+and MODEL: see server_process.py."""
 import argparse
 import collections
 import math
