@@ -13,6 +13,7 @@ import concurrent.futures
 import http.client
 import json
 import math
+import os
 import re
 import tempfile
 import unittest
@@ -47,6 +48,16 @@ def ask(server, path, body):
 
 def is_marked(headers):
     return headers.get("X-KVPSI-Context") == "reduced"
+
+
+def keeps_attributes(folder):
+    """Whether a file there takes an extended attribute of a user's."""
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        try:
+            os.setxattr(file.name, "user.kvpsi.test", b"1")
+        except OSError:
+            return False
+    return True
 
 
 def probabilities(answer):
@@ -272,6 +283,25 @@ class AsOnAStockServer(Server200):
                 loaded = server.post("/slots/0?action=restore", file)[1]["n_restored"]
                 return [(saved, {}), (loaded, {}), self.whole(server, TEXT + QUESTION)]
             self.compare(script, "-np", "1", "--cache-ram", "0", "--slot-save-path", folder)
+
+    def test_it_is_saved_and_restored_by_the_next_server(self):
+        """What was evaluated without the middle is known as that, and evaluated anew there."""
+        with tempfile.TemporaryDirectory() as folder:
+            if not keeps_attributes(folder):
+                self.skipTest(f"{folder} is on a file system without extended attributes")
+            flags = ("-np", "1", "-b", "64", "--cache-ram", "0", "--slot-save-path", folder)
+
+            def script(server):
+                self.trim(server)
+                file = {"filename": f"{server.kind}.bin"}
+                saved = server.post("/slots/0?action=save", file)[1]["n_saved"]
+                marks = os.listxattr(f"{folder}/{server.kind}.bin")
+                self.assertEqual(len(marks), 0 if self.is_stock else 1, marks)
+                server.end()
+                with Server(server.kind, "-c", "4096", *flags) as after:
+                    loaded = after.post("/slots/0?action=restore", file)[1]["n_restored"]
+                    return [(saved, {}), (loaded, {}), self.whole(after, TEXT + QUESTION)]
+            self.compare(script, *flags)
 
     def test_it_is_copied_for_several_answers(self):
         def script(server):
