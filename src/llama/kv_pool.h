@@ -54,7 +54,7 @@ class KvPool final : public GatedPool {
   void after_shift();
   void after_clear(bool data);
   void before_state_read(llama_seq_id seq);
-  void after_state_read(llama_seq_id seq, const StatePlace& place);
+  void after_state_read(llama_seq_id seq, bool done, const StatePlace& place);
   void before_state_write(llama_seq_id seq);
   void after_state_write(llama_seq_id seq, bool done, const StatePlace& place);
 
@@ -130,7 +130,7 @@ class KvPool final : public GatedPool {
   void bring_whole(const SeqSet& seqs);
   std::uint64_t missing_tokens(llama_seq_id seq) const;
   void note_gaps(const SeqSet& seqs);
-  void note_loaded(llama_seq_id seq, const StatePlace& place);
+  void note_loaded(llama_seq_id seq, bool replaced, const StatePlace& place);
   void note_cut(llama_seq_id seq, llama_pos p0);
   void note_copied(llama_seq_id from, llama_seq_id to);
   void rebase_gaps();

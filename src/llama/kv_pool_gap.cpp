@@ -210,9 +210,10 @@ void KvPool::before_state_read(llama_seq_id seq) {
 
 void KvPool::before_state_write(llama_seq_id seq) {
   before_change(seq);
-  if (!spill_) return;
-  spill_->settle();
-  spill_->bring_back(set_of(seq));
+  if (spill_) {
+    spill_->settle();
+    spill_->bring_back(set_of(seq));
+  }
   before_write_ = cells_of_sequence(seq);
 }
 
@@ -230,14 +231,14 @@ std::vector<KvPool::Place> KvPool::cells_of_sequence(llama_seq_id seq) const {
 /// Rows were written from outside a decode, and metadata only tells of those that stayed.
 void KvPool::after_state_write(llama_seq_id seq, bool done, const StatePlace& place) {
   note_written_everywhere();
-  if (done) note_loaded(seq, place);
-  if (!spill_) return;
   // A state without cells, or one that could not be read at all, leaves a sequence as it was.
   const bool replaced = seq < 0 ? done || parts_.front()->cells().used() == 0
                                 : cells_of_sequence(seq) != before_write_;
   const bool says_zero =
       std::ranges::all_of(before_write_, [](const Place& at) { return at.token == 0; });
   before_write_.clear();
+  if (done) note_loaded(seq, replaced, place);
+  if (!spill_) return;
   if (replaced) spill_->seq_rm(seq, 0, -1);
   if (seq >= 0 && (replaced || says_zero)) forget_tokens(seq);
   spill_->look_again(true);

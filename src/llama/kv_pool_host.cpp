@@ -108,15 +108,24 @@ void KvPool::note_cut(llama_seq_id seq, llama_pos p0) {
   }
 }
 
-void KvPool::after_state_read(llama_seq_id seq, const StatePlace& place) {
-  if (seq < 0) return;
-  saved_taint_.note(place, responses_.at(static_cast<std::size_t>(seq)).tainted);
+void KvPool::after_state_read(llama_seq_id seq, bool done, const StatePlace& place) {
+  if (seq < 0 || !done) return;
+  const llama_pos tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
+  const auto noted = saved_taint_.note(place, tainted);
+  if (noted) return;
+  losses_.push_back(fmt::format(
+      "who loads this state will not know that its rows from {} on were evaluated without some "
+      "before them: {}",
+      tainted, describe(noted.error())));
 }
 
-void KvPool::note_loaded(llama_seq_id seq, const StatePlace& place) {
+/// Rows that stayed are what they were.
+void KvPool::note_loaded(llama_seq_id seq, bool replaced, const StatePlace& place) {
   loaded_ = seq;
   if (seq < 0) return;
-  responses_.at(static_cast<std::size_t>(seq)).tainted = saved_taint_.find(place);
+  llama_pos& tainted = responses_.at(static_cast<std::size_t>(seq)).tainted;
+  const llama_pos found = saved_taint_.find(place);
+  tainted = replaced ? found : std::min(tainted, found);
 }
 
 /// One continues what was answered with the other.

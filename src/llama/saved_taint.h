@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Remembers of saved states which of their rows were evaluated while tokens before them were
-// missing: llama.cpp saves rows, not how they came to be. In memory by address, in a file by a mark
-// on the file itself, which stays there when somebody else writes a new state into it: that costs
-// an evaluation, no truth. With the engine's mutex held. Next hop: kv_pool_host.cpp asks.
+// missing: llama.cpp saves rows, not how they came to be. Of states in memory by address, in a file
+// behind the state, where llama.cpp does not read. With the engine's mutex held. Next hop:
+// kv_pool_host.cpp asks.
 #pragma once
 
-#include <cstdint>
 #include <limits>
 #include <map>
 
+#include "base/result.h"
 #include "llama.h"
 
 namespace kvpsi {
@@ -24,14 +24,14 @@ inline constexpr llama_pos kUntainted = std::numeric_limits<llama_pos>::max();
 
 class SavedTaint {
  public:
-  /// The state at `place` has just been saved; its rows from position `tainted` on are.
-  void note(const StatePlace& place, llama_pos tainted);
+  /// A state has just been saved there; its rows from position `tainted` on are. Error: io, the
+  /// file will be taken for one without.
+  Result<void> note(const StatePlace& place, llama_pos tainted);
   /// The first such position of the state there.
   llama_pos find(const StatePlace& place) const;
 
  private:
-  /// Also of files on file systems that keep no marks; those are forgotten with the process.
-  std::map<std::uint64_t, llama_pos> by_place_;
+  std::map<const void*, llama_pos> in_memory_;
 };
 
 }  // namespace kvpsi

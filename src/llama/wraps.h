@@ -39,12 +39,13 @@ auto ring(GovernedState* state, Before before, F real, After after) {
   }
 }
 
-/// A call that reads the rows of a sequence, or of all (-1).
+/// A call that reads the rows of a sequence, or of all (-1). It returns true or a number of bytes
+/// if it did.
 template <class F>
 auto read_state(llama_context* context, llama_seq_id seq, F real, StatePlace place = {}) {
   return ring(
       find_attached(context), [seq](KvPool& kv) { kv.before_state_read(seq); }, real,
-      [=](KvPool& kv, auto) { kv.after_state_read(seq, place); });
+      [=](KvPool& kv, auto result) { kv.after_state_read(seq, result != 0, place); });
 }
 
 /// A call that replaces them. It returns true or a number of bytes if it did.
