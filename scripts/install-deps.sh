@@ -11,7 +11,7 @@ packages=(
     build-essential cmake ninja-build ccache git ca-certificates
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev shellcheck
     # fetching and scripts
-    python3 python3-pip time util-linux
+    python3 python3-pip time util-linux util-linux-extra
     # libraries of the command line, the journal and the reports
     libcli11-dev libfmt-dev nlohmann-json3-dev libboost-math-dev gnuplot-nox
     # checksums of spilled blocks

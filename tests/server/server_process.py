@@ -37,6 +37,16 @@ def inside(groups, command):
     return ["sh", "-c", f'{enter}exec "$@"', "sh", *command] if groups else command
 
 
+def leaves_page_cache(path):
+    """Takes a file out of the page cache, so that whoever reads it next is charged for it. False:
+    it stays, since somebody has it mapped."""
+    with open(path, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    listed = subprocess.run(["fincore", "-nb", "-o", "RES", path], capture_output=True, text=True,
+                            check=True)
+    return int(listed.stdout) == 0
+
+
 def free_port():
     """A port that nobody listens on just now."""
     with socket.socket() as probe:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from server_process import KVPSI, inside
+from server_process import KVPSI, inside, leaves_page_cache
 
 V1 = pathlib.Path("/sys/fs/cgroup/memory")
 V2 = next((path for path in (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup"))
@@ -116,11 +116,6 @@ def sweep():
 
 
 def forget_pages(path):
-    """Takes a file out of the page cache, so that whoever reads it next is charged for it. Nobody
-    may have it mapped."""
-    with open(path, "rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    listed = subprocess.run(["fincore", "-nb", "-o", "RES", path], capture_output=True, text=True,
-                            check=True)
-    if int(listed.stdout) > 0:
+    """The file out of the page cache, or the benchmark ends."""
+    if not leaves_page_cache(path):
         sys.exit(f"{path} stays in the page cache: somebody has it mapped")
