@@ -51,10 +51,13 @@ void KvPool::before_decode(const SeqSet& seqs, std::uint32_t tokens) {
 
 void KvPool::before_graph() {
   const bool shifts = is_shift_pending();
+  const bool has_copied = copy_pending_;
   // A copy wrote all rows of its target, a shift the keys of all cells, free ones among them.
   if (copy_pending_ || shifting_) note_written_everywhere();
   copy_pending_ = false;
   shifting_ = shifts;
+  // What came along without need, and so that only what lives counts as written.
+  if (has_copied) static_cast<void>(release(kSafePointBudgetUs));
   if (has_window()) {
     // This graph's tokens have their cells. Others may have lost theirs: of idle sequences and,
     // before the decode is over, of this one.

@@ -21,6 +21,7 @@ void __real_ggml_backend_buffer_set_usage(ggml_backend_buffer_t buffer,
                                           enum ggml_backend_buffer_usage usage);
 enum ggml_status __real_ggml_backend_sched_graph_compute_async(ggml_backend_sched_t sched,
                                                                struct ggml_cgraph* graph);
+void __real_ggml_backend_tensor_copy(const struct ggml_tensor* src, struct ggml_tensor* dst);
 std::int32_t __real_llama_decode(llama_context* ctx, llama_batch batch);
 std::int32_t __real_llama_encode(llama_context* ctx, llama_batch batch);
 std::int32_t __real_llama_process(llama_context* ctx, enum llama_process_type type,

@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, kWrapCount> kNames = {
     "ggml_backend_buffer_free",
     "ggml_backend_buffer_set_usage",
     "ggml_backend_sched_graph_compute_async",
+    "ggml_backend_tensor_copy",
     "llama_decode",
     "llama_encode",
     "llama_free",

@@ -16,6 +16,7 @@ enum class Wrap : std::uint8_t {
   ggml_backend_buffer_free,
   ggml_backend_buffer_set_usage,
   ggml_backend_sched_graph_compute_async,
+  ggml_backend_tensor_copy,
   llama_decode,
   llama_encode,
   llama_free,

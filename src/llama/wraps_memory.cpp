@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The wraps around ggml's buffers: KV memory that is never committed before it is written, pages
-// that begin where buffers begin, scratch known by name. With elastic off they only count and pass
-// on. Next hops: wraps_decode.cpp (safe points), buffer_registry.h.
+// The wraps around ggml's buffers: KV memory that is never committed before it is written, nor by
+// a copy of what was not, pages that begin where buffers begin, scratch known by name. With elastic
+// off they only count and pass on. Next hops: wraps_decode.cpp (safe points), buffer_registry.h.
 #include <sys/mman.h>
 
 #include <bit>
@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "ggml-impl.h"
 #include "linux/pages.h"
+#include "linux/sparse_copy.h"
 #include "llama/buffer_registry.h"
 #include "llama/elastic.h"
 #include "llama/real_functions.h"
@@ -31,6 +32,15 @@ static_assert(
     std::is_same_v<decltype(__real_ggml_backend_buffer_free), decltype(ggml_backend_buffer_free)>);
 static_assert(std::is_same_v<decltype(__real_ggml_backend_buffer_set_usage),
                              decltype(ggml_backend_buffer_set_usage)>);
+
+static_assert(
+    std::is_same_v<decltype(__real_ggml_backend_tensor_copy), decltype(ggml_backend_tensor_copy)>);
+
+/// Whether both lie as one block in host memory of their own.
+bool is_plain_copy(const ggml_tensor& from, const ggml_tensor& to) {
+  return kvpsi::is_plain_host_buffer(from.buffer) && kvpsi::is_plain_host_buffer(to.buffer) &&
+         from.data != to.data && ggml_are_same_layout(&from, &to) && ggml_is_contiguous(&from);
+}
 
 /// Zeroes a buffer by dropping its pages, edges by hand. False when the kernel refuses (mlock).
 bool zero_by_release(ggml_backend_buffer_t buffer) {
@@ -75,6 +85,18 @@ void __wrap_ggml_backend_buffer_set_usage(ggml_backend_buffer_t buffer,
   } else {
     kvpsi::BufferRegistry::instance().remove(buffer);
   }
+}
+
+/// llama.cpp copies a sequence to another stream of the KV cache as a whole, some 34 MiB of a
+/// context of 1,536 tokens for the 2 MiB of rows that there are (llama_kv_cache::update).
+void __wrap_ggml_backend_tensor_copy(const struct ggml_tensor* src, struct ggml_tensor* dst) {
+  kvpsi::count_call(kvpsi::Wrap::ggml_backend_tensor_copy);
+  const bool is_large = src != dst && ggml_nbytes(src) >= kPageAlignedFrom;
+  if (!kvpsi::is_elastic() || !is_large || !is_plain_copy(*src, *dst)) {
+    return __real_ggml_backend_tensor_copy(src, dst);
+  }
+  kvpsi::copy_sparsely({static_cast<const std::byte*>(src->data), ggml_nbytes(src)},
+                       {static_cast<std::byte*>(dst->data), ggml_nbytes(dst)});
 }
 
 void __wrap_ggml_backend_buffer_free(ggml_backend_buffer_t buffer) {

@@ -42,6 +42,20 @@ class Memory(unittest.TestCase):
             self.assertLess(server.memory("VmHWM"), awake + 2 * MIB_OF_DIFFERENCE)
             self.assertNotIn("FAILED", server.text())
 
+    def test_a_second_answer_takes_what_its_prompt_takes(self):
+        """llama.cpp copies the prompt to another stream as a whole, here 180 MiB."""
+        flags = ("-c", "16384", "-np", "2", "--no-kv-unified", "--cache-ram", "0")
+        said = {}
+        for kind in ("stock", "governed"):
+            with Server(kind, *flags) as server:
+                completion(server, "Once")
+                before = server.memory("VmHWM")
+                said[kind] = completion(server, "Once upon a time", n_cmpl=2)
+                more = server.memory("VmHWM") - before
+                print(f"{kind}: two answers take {more:.1f} MiB")
+        self.assertEqual(said["governed"], said["stock"])
+        self.assertLess(more, MIB_OF_DIFFERENCE)
+
     def test_stock_is_what_it_is_with_the_governor_off(self):
         with Server("governed", "-c", "32768", "--psi-governor", "off") as server:
             self.assertGreater(server.memory("VmHWM"), 700)

@@ -74,6 +74,7 @@ TEST_F(GovernTest, every_wrap_on_the_way_of_a_decode_fires) {
   EXPECT_EQ(fired["ggml_backend_sched_graph_compute_async"], 1u);
   EXPECT_EQ(fired["llama_memory_seq_rm"], 1u);
   for (const WrapCount& count : after) {
+    if (count.function == "ggml_backend_tensor_copy") continue;  // between streams only
     if (count.function.starts_with("ggml_") || count.function == "llama_init_from_model") {
       EXPECT_GT(count.calls, 0u) << count.function;
     }

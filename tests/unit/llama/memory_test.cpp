@@ -13,6 +13,7 @@
 #include "linux/pages.h"
 #include "llama/kv_layout.h"
 #include "llama/release_slices.h"
+#include "llama/wrap_counts.h"
 #include "model_fixture.h"
 
 namespace kvpsi {
@@ -220,7 +221,11 @@ TEST(MemoryTest, a_copied_stream_is_not_released_before_it_was_copied) {
   }
   EXPECT_TRUE(
       bit_equal(logits_of(stock.get(), test_model()), logits_of(context.get(), test_model())));
-  EXPECT_EQ(kv->apply(release_of(PoolKind::kv)).status, Status::done);
+  EXPECT_GT(calls_of(Wrap::ggml_backend_tensor_copy), 0u);
+  EXPECT_LE(governed->measure().kv_resident_bytes, 41 * 23'040u + kMiB)
+      << "neither the whole stream of 512 cells nor what was copied and is free";
+  EXPECT_EQ(kv->view().releasable_bytes / kMiB, 0u) << "and no more is told of";
+  EXPECT_EQ(kv->apply(release_of(PoolKind::kv)).bytes_released / kMiB, 0u);
 }
 
 /// Not a test of its own: the child of the next one.
