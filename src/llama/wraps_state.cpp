@@ -3,7 +3,10 @@
 // what it says must still be true when the data are asked for. Next hop: wraps.h.
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "llama-impl.h"
+#include "llama/state_file.h"
 #include "llama/state_observer.h"
 #include "llama/wraps.h"
 
@@ -31,6 +34,17 @@ KVPSI_SAME_SHAPE(llama_state_set_data);
 KVPSI_SAME_SHAPE(llama_state_seq_load_file);
 KVPSI_SAME_SHAPE(llama_state_seq_set_data);
 KVPSI_SAME_SHAPE(llama_state_seq_set_data_ext);
+
+/// A file of a governed context that ends before its state does.
+bool is_cut_short(llama_context* context, const char* path) {
+  kvpsi::GovernedState* const state = kvpsi::find_attached(context);
+  if (state == nullptr || state->kv() == nullptr) return false;
+  std::vector<kvpsi::StatePart> parts;
+  for (const auto& part : state->kv()->parts()) {
+    parts.push_back({part->layout().tensors, part->layout().row_bytes_per_cell});
+  }
+  return kvpsi::is_cut_short(path, parts);
+}
 
 }  // namespace
 
@@ -109,6 +123,10 @@ std::size_t __wrap_llama_state_seq_load_file(llama_context* ctx, const char* pat
                                              llama_token* tokens, std::size_t capacity,
                                              std::size_t* count) {
   count_call(Wrap::llama_state_seq_load_file);
+  if (is_cut_short(ctx, path)) {
+    LLAMA_LOG_ERROR("%s: '%s' ends before its last row\n", "llama_state_seq_load_file", path);
+    return 0;
+  }
   const auto load = [&] {
     return __real_llama_state_seq_load_file(ctx, path, seq, tokens, capacity, count);
   };

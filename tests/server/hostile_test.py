@@ -135,6 +135,20 @@ class Wrong(Case):
             self.assertEqual(status, 400)
             self.check_well(server)
 
+    def test_a_saved_slot_that_was_cut(self):
+        """A stock server reads over the end of the file and aborts."""
+        with tempfile.TemporaryDirectory() as saved, \
+                Server("governed", *SMALL, "--slot-save-path", saved) as server:
+            server.post("/completion", {"prompt": "Once " * 100, "n_predict": 1, "id_slot": 0})
+            self.assertEqual(server.post("/slots/0?action=save", {"filename": "a"})[0], 200)
+            file = pathlib.Path(saved) / "a"
+            for size in (file.stat().st_size - 1, 100_000, 500, 0):
+                os.truncate(file, size)
+                status, answer = server.post("/slots/0?action=restore", {"filename": "a"})
+                self.assertEqual(status, 400, answer)
+                self.assertIn("invalid slot save file", answer["error"]["message"])
+            self.check_well(server)
+
     def test_flags_and_ports(self):
         """What keeps a server from starting ends it at once, with a word about it."""
         code, text = run("governed", "-m", MODEL, "--psi-governor", "perhaps")
