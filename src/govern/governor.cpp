@@ -26,7 +26,10 @@ void Governor::step() {
   Decided decided = law_(state_, tick.observation, config_);
   state_ = decided.state;
   wake_after_us_ = decided.decision.wake_after_us;
-  if (!dry_run_) act(decided.decision);
+  if (!dry_run_) {
+    for (MemoryPool* pool : pools_) pool->set_tight(surge_missing_bytes(decided.signal) > 0);
+    act(decided.decision);
+  }
 
   tick.signal = decided.signal;
   tick.decision = decided.decision;

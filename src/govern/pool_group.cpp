@@ -23,6 +23,7 @@ void add_up(const PoolView& member, PoolView& sum) {
   sum.parked_bytes += member.parked_bytes;
   sum.trimmed_bytes += member.trimmed_bytes;
   sum.waiting_bytes += member.waiting_bytes;
+  sum.surge_bytes += member.surge_bytes;
   sum.cells_total += member.cells_total;
   sum.cells_live += member.cells_live;
   sum.bytes_per_cell = std::max(sum.bytes_per_cell, member.bytes_per_cell);

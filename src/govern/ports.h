@@ -63,6 +63,10 @@ class MemoryPool {
   /// their own ignore it.
   virtual void set_budget(std::optional<std::uint64_t> /*live_bytes_most*/) {}
 
+  /// Whether what all pools may take at once (PoolView::surge_bytes) did not fit in this turn: who
+  /// can take less at once does. Governor thread, each turn; must not block.
+  virtual void set_tight(bool /*is_tight*/) {}
+
   /// Moves the outcomes of queued actions that have ended since the last call into `ended`, as many
   /// as fit; the rest stays for the next call. Governor thread.
   virtual void drain(Outcomes& ended) = 0;

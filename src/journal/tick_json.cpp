@@ -139,10 +139,10 @@ const Json* find_member(Reading& reading, const Json& json, std::string_view pat
 
 /// Members that the first journals of this schema lack: absent means the default.
 bool is_later_member(std::string_view key) {
-  static constexpr std::array<std::string_view, 13> kLater{
+  static constexpr std::array<std::string_view, 14> kLater{
       "hinted",        "peers_bytes",   "waiting_bytes", "draining",       "compactable_bytes",
       "spilled_bytes", "trimmed_bytes", "bytes_spilled", "bytes_restored", "tokens_restored",
-      "tokens_lost",   "idle_bytes",    "parked_bytes"};
+      "tokens_lost",   "idle_bytes",    "parked_bytes",  "surge_bytes"};
   return std::ranges::find(kLater, key) != kLater.end();
 }
 

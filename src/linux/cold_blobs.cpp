@@ -102,12 +102,17 @@ void ColdBlobs::wake(bool hurries) {
     is_woken_ = true;
     hurries_ = hurries_ || hurries;
   }
-  changed_.notify_one();
+  changed_.notify_all();
 }
 
 bool ColdBlobs::is_hurrying() const {
   const std::lock_guard lock(published_mutex_);
   return hurries_;
+}
+
+void ColdBlobs::wait_out(std::uint64_t most_us) {
+  std::unique_lock lock(published_mutex_);
+  changed_.wait_for(lock, std::chrono::microseconds(most_us), [this] { return !hurries_; });
 }
 
 ColdBlobUse ColdBlobs::use() const {
@@ -127,6 +132,7 @@ void ColdBlobs::publish() {
   published_ = use;
   // Nothing is left to do, or nothing can be done.
   if (use.bytes_to_go == 0 || refused_us_ != 0) hurries_ = false;
+  if (!hurries_) changed_.notify_all();
 }
 
 ColdBlobs::Blob* ColdBlobs::first_unwritten() {

@@ -32,7 +32,7 @@ struct ColdBlobUse {
 };
 
 /// Any thread. keep, bring_back, forget and pause wait for the piece that is being written (3 MiB),
-/// bring_back for its reads too; hurry and use wait for nothing.
+/// bring_back for its reads too; hurry and use wait for nothing, wait_out for all pieces.
 class ColdBlobs {
  public:
   /// A blob goes out `after_us` from keep(); hurry() does not wait for that. UINT64_MAX: only
@@ -61,6 +61,8 @@ class ColdBlobs {
   void hurry();
   /// Whether a hurry has not ended: something is still to be written, and the disk takes it.
   bool is_hurrying() const;
+  /// Returns when a hurry has ended, after `most_us` at the latest; at once where there is none.
+  void wait_out(std::uint64_t most_us);
 
   ColdBlobUse use() const;
 

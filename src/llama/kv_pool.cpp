@@ -114,6 +114,7 @@ PoolView KvPool::look() {
   view.cells_total = first.cells().total();
   view.cells_live = first.cells().used();
   view.bytes_per_cell = first.bytes_per_cell();
+  view.surge_bytes = bytes_with(llama_n_batch(context_)) - bytes_with(0);
   view.trimmable_bytes = trimmable_cells() * view.bytes_per_cell;
   if (!spill_) return view;
   view.spillable_bytes = is_settled() ? spill_->spillable_bytes() : 0;

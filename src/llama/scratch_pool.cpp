@@ -44,6 +44,8 @@ PoolView ScratchPool::look() {
     resident_bytes_ = resident_exclusive_bytes(ranges).value_or(view.reserved_bytes);
   });
   view.resident_bytes = std::min(resident_bytes_, view.reserved_bytes);
+  most_resident_bytes_ = std::max(most_resident_bytes_, view.resident_bytes);
+  view.surge_bytes = most_resident_bytes_ - view.resident_bytes;  // with the next decode
   view.releasable_bytes = may_release_ ? view.resident_bytes : 0;
   if (now - used_us_ >= idle_us_) view.idle_bytes = view.releasable_bytes;
   view.granule_bytes = page_bytes();

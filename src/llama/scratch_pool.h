@@ -41,7 +41,8 @@ class ScratchPool final : public GatedPool {
   const bool may_release_;
   const std::uint64_t idle_us_;
   Counters& counters_;
-  std::uint64_t resident_bytes_ = 0;  ///< as last measured
+  std::uint64_t resident_bytes_ = 0;       ///< as last measured
+  std::uint64_t most_resident_bytes_ = 0;  ///< as ever measured
   std::uint64_t measured_us_ = 0;
   std::uint64_t used_us_ = 0;      ///< when a decode last returned
   std::uint64_t most_tokens_ = 0;  ///< longest batch since the last measurement

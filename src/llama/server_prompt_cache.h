@@ -37,6 +37,7 @@ class PromptCachePool final : public HostCache, public StateObserver {
   PoolView view() override;
   /// Release alone: `queued` until all is on disk. Without a spill file all states are dropped.
   Outcome apply(const Action& action) override;
+  void set_tight(bool is_tight) override { is_tight_.store(is_tight, std::memory_order_relaxed); }
   void drain(Outcomes& ended) override;
 
   /// The server is about to call into its cache, or has: the state it got to fill, or null.
@@ -60,6 +61,7 @@ class PromptCachePool final : public HostCache, public StateObserver {
 
   void look(server_prompt_cache_state* filling);
   void take_in(std::vector<std::uint8_t>& data, bool is_open);
+  void make_way();
   void drop_lost();
   std::uint64_t drop_all();
   static Outcome answer(const Action& action, Status status, std::uint64_t bytes);
@@ -70,6 +72,7 @@ class PromptCachePool final : public HostCache, public StateObserver {
   std::vector<const std::byte*> lost_;  ///< states that did not come back begin here
   bool loads_ = false;
   std::atomic<std::uint64_t> bytes_{0};  ///< of all states
+  std::atomic<bool> is_tight_{false};    ///< as the governor last said
   std::mutex losses_mutex_;
   std::vector<std::string> losses_;
 

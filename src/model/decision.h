@@ -49,6 +49,7 @@ enum class Reason : std::uint8_t {
   paused,       ///< governing is paused
   foreign,      ///< others stall, and giving up context would not relieve them
   restore,      ///< pressure is over and there is room: what is on disk comes back
+  edge,         ///< a limit that kills without stall first: what costs next to nothing goes ahead
 };
 
 constexpr std::string_view name(Reason reason) {
@@ -83,6 +84,8 @@ constexpr std::string_view name(Reason reason) {
       return "not_allowed";
     case Reason::paused:
       return "paused";
+    case Reason::edge:
+      return "edge";
     case Reason::foreign:
       return "foreign";
     case Reason::restore:

@@ -50,6 +50,7 @@ struct PoolView {
   /// The least that lets work go on which the budget holds back. The rows of a sequence that it
   /// waits with are not spillable: it would only wait for more.
   std::uint64_t waiting_bytes = 0;
+  std::uint64_t surge_bytes = 0;     ///< the most it may take in one call, before anybody can look
   std::uint64_t cells_total = 0;     ///< KV only
   std::uint64_t cells_live = 0;      ///< KV only; with those whose rows are on disk
   std::uint64_t bytes_per_cell = 0;  ///< KV only: one token over all layers, K and V
@@ -91,6 +92,7 @@ void visit_fields(Visitor&& visit, V& v)
   visit(Field{"trimmed_bytes", "bytes", "of these, out of a running context"}, v.trimmed_bytes);
   visit(Field{"waiting_bytes", "bytes", "wanted by work that the budget holds back"},
         v.waiting_bytes);
+  visit(Field{"surge_bytes", "bytes", "the most it may take at once"}, v.surge_bytes);
   visit(Field{"cells_total", "1", "KV cells"}, v.cells_total);
   visit(Field{"cells_live", "1", "KV cells that hold a token"}, v.cells_live);
   visit(Field{"bytes_per_cell", "bytes", "one token over all layers"}, v.bytes_per_cell);

@@ -56,6 +56,8 @@ struct Signal {
   bool oom_near = false;           ///< headroom is low and there is next to nothing to reclaim
   /// Least over machine and limits, without the file pages that we need ourselves; may be negative.
   std::int64_t headroom_bytes = std::numeric_limits<std::int64_t>::max();
+  /// What our pools may take before anybody can look again; 0 where there is enough to reclaim.
+  std::uint64_t surge_bytes = 0;
   double headroom_slope = 0;  ///< change of headroom, bytes a second, over 2 s
   double foreign_slope = 0;   ///< the same without our own growth: < 0 = others take memory
   double time_to_empty_s = std::numeric_limits<double>::infinity();
@@ -67,6 +69,15 @@ struct Signal {
 
   bool operator==(const Signal&) const = default;
 };
+
+/// Headroom that is missing for a surge to fit above the lower reserve; 0 = none is.
+constexpr std::uint64_t surge_missing_bytes(const Signal& signal) {
+  if (signal.surge_bytes == 0) return 0;
+  const auto wanted =
+      static_cast<double>(signal.reserve_low_bytes) + static_cast<double>(signal.surge_bytes);
+  const double missing = wanted - static_cast<double>(signal.headroom_bytes);
+  return missing > 0 ? static_cast<std::uint64_t>(missing) : 0;
+}
 
 /// The field table of Signal; see sample.h for the contract.
 template <class Visitor, class S>
@@ -86,6 +97,8 @@ void visit_fields(Visitor&& visit, S& s)
   visit(Field{"draining", "bool", "others take the last of the reserve"}, s.draining);
   visit(Field{"oom_near", "bool", "low headroom, and nothing to reclaim"}, s.oom_near);
   visit(Field{"headroom_bytes", "bytes", "memory left, our weights kept"}, s.headroom_bytes);
+  visit(Field{"surge_bytes", "bytes", "what we may take at once, and nothing can be reclaimed for"},
+        s.surge_bytes);
   visit(Field{"headroom_slope", "bytes/s", "change of headroom"}, s.headroom_slope);
   visit(Field{"foreign_slope", "bytes/s", "change caused by others"}, s.foreign_slope);
   visit(Field{"time_to_empty_s", "s", "until headroom is gone at this rate"}, s.time_to_empty_s);

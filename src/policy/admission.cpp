@@ -9,7 +9,9 @@ namespace kvpsi {
 namespace {
 
 /// A level is held for seconds after its cause; then it says only that memory was short.
-bool is_pressed(const Tick& tick) { return tick.decision.reason != Reason::at_rest; }
+bool is_pressed(const Tick& tick) {
+  return tick.decision.reason != Reason::at_rest && tick.decision.reason != Reason::edge;
+}
 
 bool is_short(const Tick& tick) {
   const auto reserve = static_cast<std::int64_t>(tick.signal.reserve_low_bytes);
@@ -22,6 +24,7 @@ Refusal find_refusal(const Tick& tick, const Workload& work) {
   if (work.waiting > 0) return Refusal::turn;
   if (work.running == 0) return Refusal::none;
   if (decision.level >= Level::high && is_short(tick)) return Refusal::high;
+  if (surge_missing_bytes(tick.signal) > 0) return Refusal::edge;
   const PoolView* kv = find_pool(tick.observation.pools, PoolKind::kv);
   const bool is_full =
       kv != nullptr && decision.kv_budget_bytes && kv->live_bytes >= *decision.kv_budget_bytes;

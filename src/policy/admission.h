@@ -17,13 +17,14 @@ enum class Refusal : std::uint8_t {
   none,
   critical,  ///< level critical, and it presses: not even one request alone
   high,      ///< level high or critical, room is short, and others run: these are to end first
+  edge,      ///< the next prompts could take the last room of a limit that kills without stall
   budget,    ///< the live KV has reached the budget, and others run
   turn,      ///< others wait that came before
 };
 
 /// Those that are one, in the order of the enum.
-inline constexpr std::array kRefusals = {Refusal::critical, Refusal::high, Refusal::budget,
-                                         Refusal::turn};
+inline constexpr std::array kRefusals = {Refusal::critical, Refusal::high, Refusal::edge,
+                                         Refusal::budget, Refusal::turn};
 
 constexpr std::string_view name(Refusal refusal) {
   switch (refusal) {
@@ -33,6 +34,8 @@ constexpr std::string_view name(Refusal refusal) {
       return "critical";
     case Refusal::high:
       return "high";
+    case Refusal::edge:
+      return "edge";
     case Refusal::budget:
       return "budget";
     case Refusal::turn:

@@ -48,6 +48,7 @@ struct PolicyConfig {
   double system_reserve_high_max_share = 0.20;
   double group_reserve_low_share = 0.03;
   double group_reserve_high_share = 0.06;
+  double surge_max_share = 0.15;
 
   // Levels.
   double elevated_some = 0.05;
@@ -163,6 +164,8 @@ void visit_seeing_fields(Visitor& visit, C& c) {
   visit(Field{"group_reserve_low_share", "1", "of a limit, to keep"}, c.group_reserve_low_share);
   visit(Field{"group_reserve_high_share", "1", "of a limit, to aim for"},
         c.group_reserve_high_share);
+  visit(Field{"surge_max_share", "1", "of a limit, most room wanted for what we take at once"},
+        c.surge_max_share);
 }
 
 template <class Visitor, class C>

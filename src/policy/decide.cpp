@@ -18,11 +18,19 @@
 namespace kvpsi {
 namespace {
 
+/// What the pools may take before the law can look again.
+std::uint64_t find_surge_bytes(const PoolViews& pools) {
+  Wide sum = 0;
+  for (const PoolView& view : pools) sum += view.surge_bytes;
+  return static_cast<std::uint64_t>(saturate(sum));
+}
+
 /// Often while something happens, seldom at rest, never less often than the calm heartbeat.
 std::uint64_t choose_wake(const PolicyState& state, const Signal& signal, std::uint64_t now_us,
                           const PolicyConfig& config) {
   const bool armed = is_within(now_us, state.last_sign_us, config.armed_for_us) ||
                      is_running(state.spill) || is_running(state.restore) ||
+                     surge_missing_bytes(signal) > 0 ||
                      signal.time_to_empty_s < 2 * config.high_time_to_empty_s;
   if (armed) return std::min(config.armed_wake_us, config.calm_wake_us);
   const bool watchful =
@@ -52,7 +60,7 @@ Decided decide(const PolicyState& state, const Observation& observation,
   const std::uint64_t dt_us = next.has_previous ? minus(now_us, next.previous.t_us) : 0;
 
   settle_outcomes(next, observation.outcomes, now_us, config);
-  result.signal = fuse(next, observation.sample, config);
+  result.signal = fuse(next, observation.sample, config, find_surge_bytes(observation.pools));
   result.signal.peers_bytes = find_peers_bytes(next.previous.scope, observation.sample);
   const LevelChange change = update_level(next, result.signal, now_us, dt_us, config);
   update_futility(next, result.signal, now_us, config);

@@ -65,6 +65,10 @@ bool settle_effort(Effort& effort, const Outcome& outcome, std::uint64_t now_us,
   if (outcome.status == Status::more) return false;
   const bool is_short =
       static_cast<double>(moved) < static_cast<double>(effort.asked_bytes) * config.efficacy_floor;
+  // Rows that somebody used meanwhile: the disk is well, and a need may come.
+  const bool is_missed = outcome.verb == Verb::spill && outcome.status == Status::nothing &&
+                         outcome.errno_value == 0 && !effort.for_need;
+  if (is_missed) return false;
   const bool is_failed = moved == 0 || outcome.status == Status::failed;
   if (is_ours && (is_failed || (is_short && outcome.verb != Verb::restore))) {
     start_effort_hold(effort, now_us, config);

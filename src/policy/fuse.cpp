@@ -214,9 +214,10 @@ void remember(PolicyState& state, const Point& point) {
 
 }  // namespace
 
-Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config) {
+Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config,
+            std::uint64_t surge_bytes) {
   note_own_files(state, sample, config);
-  const Room room = measure_room(sample, state.own_file_most_bytes, config);
+  const Room room = measure_room(sample, state.own_file_most_bytes, config, surge_bytes);
   const Point now = make_point(sample, room);
   if (state.has_previous && !continues(state.previous, now, config.sample_gap_us)) {
     if (now.t_us < state.previous.t_us) forget_future(state, now.t_us);
@@ -232,6 +233,7 @@ Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config
   signal.reserve_low_bytes = room.reserve_low_bytes;
   signal.reserve_high_bytes = room.reserve_high_bytes;
   signal.oom_near = room.is_brittle && Wide{room.headroom_bytes} < Wide{room.reserve_low_bytes};
+  signal.surge_bytes = room.surge_bytes;
   if (const Point* base = find_base(state, minus(now.t_us, config.fast_window_us), 0)) {
     const Reclaim reclaim = measure_reclaim(*base, now, config);
     signal.reclaim_active = reclaim.active;

@@ -14,7 +14,8 @@ namespace kvpsi {
 /// Adds the sample to the history and says what it means. A counter that runs backwards, a source
 /// that comes or goes, or a gap longer than sample_gap_us starts a new history: the group is
 /// another one, or the machine slept. Stall shares count only what happened after
-/// state.step_end_us.
-Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config);
+/// state.step_end_us. `surge_bytes`: the most that our pools may take at once.
+Signal fuse(PolicyState& state, const Sample& sample, const PolicyConfig& config,
+            std::uint64_t surge_bytes = 0);
 
 }  // namespace kvpsi

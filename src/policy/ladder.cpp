@@ -92,6 +92,26 @@ void choose_asked(PolicyState& state, const Situation& s, Decision& decision) {
   }
 }
 
+/// Where a limit kills without stalling first there may be no time once memory is short: free KV,
+/// saved prompts that have a disk to go to, and idle rows go while what we may take at once still
+/// fits. They stay out for as long as after a restore that was undone.
+bool choose_edge(PolicyState& state, const Situation& s, Decision& decision) {
+  const std::uint64_t missing = surge_missing_bytes(s.signal);
+  if (missing == 0 || !s.config.release_allowed) return false;
+  const std::size_t before = decision.actions.size();
+  for (const PoolView& view : s.observation.pools) {
+    const std::uint64_t goes = view.kind == PoolKind::kv             ? view.releasable_bytes
+                               : view.kind == PoolKind::prompt_cache ? view.spillable_bytes
+                                                                     : 0;
+    const bool is_worth = goes >= std::max(view.granule_bytes, s.config.release_min_bytes);
+    if (is_worth) ask_release(state, s, view.kind, decision);
+  }
+  if (ask_for_idle(state, s, missing, decision)) state.restore_undone_us = stamp(s.now_us());
+  if (decision.actions.size() == before) return false;
+  decision.reason = Reason::edge;
+  return true;
+}
+
 /// Scratch of an engine that nobody has asked anything for a while.
 void tidy_scratch(PolicyState& state, const Situation& s, Decision& decision) {
   const PoolView* scratch = find_pool(s.observation.pools, PoolKind::scratch);
@@ -141,7 +161,7 @@ void choose_rungs(PolicyState& state, const Situation& s, Decision& decision) {
   if (choose_cap(state, s, decision)) return;
   if (choose_need(state, s, coming_bytes(state, s, decision), decision)) return;
   if (choose_room(state, s, decision)) return;
-  if (is_releasing) return;
+  if (is_releasing || choose_edge(state, s, decision)) return;
   // Too much lives and nothing may be done about it: nothing comes back then, free memory still
   // goes.
   if (decision.reason == Reason::at_rest && choose_restore(state, s, decision)) return;

@@ -60,6 +60,10 @@ std::uint64_t trimmed_room(const PolicyState& state, const Signal& signal, const
 std::uint64_t idle_room(const PolicyState& state, const Situation& s, const PoolView& kv,
                         const Decision& decision) {
   std::uint64_t room = bearable_bytes(state, s.signal, kv, s.config);
+  // Not so much that they would have to go again for what is taken at once.
+  const double kept =
+      static_cast<double>(s.signal.reserve_low_bytes) + static_cast<double>(s.signal.surge_bytes);
+  room = std::min(room, spare_bytes(state, s.signal, kept, s.config));
   if (decision.kv_budget_bytes)
     room = std::min(room, minus(*decision.kv_budget_bytes, kv.live_bytes));
   return std::min(minus(kv.spilled_bytes, kv.trimmed_bytes), minus(room, kv.waiting_bytes));

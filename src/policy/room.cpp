@@ -37,7 +37,8 @@ Room measure_system(const Sample& sample, std::uint64_t kept_bytes, const Policy
   return room;
 }
 
-Room measure_group(const Sample& sample, std::uint64_t kept_bytes, const PolicyConfig& config) {
+Room measure_group(const Sample& sample, std::uint64_t kept_bytes, const PolicyConfig& config,
+                   std::uint64_t surge_bytes) {
   const std::uint64_t limit = *sample.group_limit_bytes;
   const std::uint64_t file = sample.group_file_bytes.value_or(0);
   const std::uint64_t charged_elsewhere = minus(sample.own_file_bytes, file);
@@ -58,6 +59,9 @@ Room measure_group(const Sample& sample, std::uint64_t kept_bytes, const PolicyC
   Room room = make_room(Scope::group, headroom, Wide{sample.own_anon_bytes} + kept, low * factor,
                         high * factor);
   room.is_brittle = is_brittle;
+  if (is_brittle) {
+    room.surge_bytes = std::min(surge_bytes, share_of(limit, config.surge_max_share));
+  }
   room.has_swap = swap >= room.reserve_high_bytes;
   room.others_file_bytes = minus(file, sample.own_file_bytes);
   return room;
@@ -75,13 +79,13 @@ bool has_limit(const Sample& sample) {
 }  // namespace
 
 Room measure_room(const Sample& sample, std::uint64_t own_file_most_bytes,
-                  const PolicyConfig& config) {
+                  const PolicyConfig& config, std::uint64_t surge_bytes) {
   const std::uint64_t kept =
       std::max({sample.own_file_bytes, sample.own_file_wanted_bytes, own_file_most_bytes});
   Room room;
   if (sample.mem_available_bytes) room = measure_system(sample, kept, config);
   if (has_limit(sample)) {
-    const Room group = measure_group(sample, kept, config);
+    const Room group = measure_group(sample, kept, config, surge_bytes);
     if (room.scope == Scope::none || margin(group) < margin(room)) room = group;
   }
   return room;

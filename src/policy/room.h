@@ -25,14 +25,17 @@ struct Room {
   /// A limit under which there is less to reclaim (file pages, swap) than the upper reserve: it
   /// kills without stalling first. The reserves are doubled then.
   bool is_brittle = false;
+  /// Where it is brittle: what our pools may take before anybody can look again.
+  std::uint64_t surge_bytes = 0;
   /// Swap could take more than the upper reserve: a shortage slows down before it hurts.
   bool has_swap = false;
 };
 
 /// Machine: MemAvailable - max(own_file, own_file_wanted). Group: limit - usage + page cache of the
 /// group - the same maximum, less the part of our file pages that cannot be charged there (more of
-/// them are resident than the group has). Scope::none where the sample has neither.
+/// them are resident than the group has). Scope::none where the sample has neither. `surge_bytes`:
+/// the most that our pools may take at once.
 Room measure_room(const Sample& sample, std::uint64_t own_file_most_bytes,
-                  const PolicyConfig& config);
+                  const PolicyConfig& config, std::uint64_t surge_bytes = 0);
 
 }  // namespace kvpsi

@@ -239,6 +239,10 @@ std::string explain_reason(const Tick& tick) {
       return "governing was paused";
     case Reason::foreign:
       return "others stall, and giving up context would not relieve them: " + situation(signal);
+    case Reason::edge:
+      return fmt::format(
+          "the limit kills without stalling first, and {} is missing for what is taken at once: {}",
+          format_bytes(surge_missing_bytes(signal)), situation(signal));
     case Reason::restore:
       return fmt::format("pressure is over and memory bears {}: {}", on_disk(tick),
                          situation(signal));

@@ -92,6 +92,9 @@ std::string_view explain(Refusal refusal) {
       return "the machine is critically short of memory";
     case Refusal::high:
       return "the machine is short of memory, and requests that run are to end first";
+    case Refusal::edge:
+      return "memory is nearly full and nothing can be reclaimed, and requests that run are to end "
+             "first";
     case Refusal::budget:
       return "the KV cache has no room for more until requests that run have ended";
     case Refusal::turn:

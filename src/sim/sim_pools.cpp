@@ -115,6 +115,9 @@ PoolView KvSimPool::view() {
   view.spilled_bytes = engine_.on_disk_bytes();
   view.trimmed_bytes = engine_.trimmed_bytes();
   view.waiting_bytes = engine_.waiting_bytes();
+  view.surge_bytes =
+      std::min(kMachine.prefill_batch, minus(spec.context_tokens, engine_.cells_live())) *
+      spec.bytes_per_token;
   view.cells_total = spec.context_tokens;
   view.cells_live = engine_.cells_live();
   view.bytes_per_cell = spec.bytes_per_token;

@@ -78,6 +78,24 @@ TEST(ColdBlobs, StaysInUntilThereIsAHurry) {
   EXPECT_EQ(store.use().held_bytes, 0u) << "a freed blob leaves nothing on disk";
 }
 
+TEST(ColdBlobs, AHurryCanBeWaitedFor) {
+  MemorySpill store;
+  ColdBlobs blobs(store, 1, kNever);
+  Blob blob(16 * kMiB, 2);
+  blobs.keep(blob.span());
+  blobs.wait_out(60'000'000);  // there is none: at once
+  EXPECT_GT(blobs.use().bytes_to_go, 0u);
+  blobs.hurry();
+  blobs.wait_out(60'000'000);
+  EXPECT_EQ(blobs.use().bytes_to_go, 0u);
+  blobs.pause();
+  Blob other(4 * kMiB, 3);
+  blobs.keep(other.span());
+  blobs.hurry();
+  blobs.wait_out(1'000);  // nothing goes out meanwhile, and yet it returns
+  EXPECT_TRUE(blobs.is_hurrying());
+}
+
 TEST(ColdBlobs, AnyPartOfItsMemoryNamesIt) {
   MemorySpill store;
   ColdBlobs blobs(store, 1, 0);

@@ -95,7 +95,7 @@ void check_names(int count) {
 
 TEST(Names, AreDistinctAndEndWithUnknown) {
   check_names<Level>(4);
-  check_names<Reason>(17);
+  check_names<Reason>(18);
   check_names<Verb>(5);
   check_names<Status>(5);
   check_names<PoolKind>(4);

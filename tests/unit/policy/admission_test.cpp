@@ -46,6 +46,15 @@ TEST(Admission, CriticalAdmitsNobody) {
   EXPECT_EQ(refusal(at(Level::critical), 3), Refusal::critical);
 }
 
+TEST(Admission, WhereASurgeWouldNotFitOneAtATime) {
+  Tick tick = at(Level::calm);
+  tick.signal.surge_bytes = 48 * kMiB;  // of headroom 64 less the reserve of 16
+  EXPECT_EQ(refusal(tick, 1), Refusal::none);
+  ++tick.signal.surge_bytes;
+  EXPECT_EQ(refusal(tick, 0), Refusal::none);
+  EXPECT_EQ(refusal(tick, 1), Refusal::edge);
+}
+
 TEST(Admission, ALevelThatIsOnlyHeldRefusesNobody) {
   for (const Level level : {Level::high, Level::critical}) {
     Tick tick = at(level);

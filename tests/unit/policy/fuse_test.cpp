@@ -8,6 +8,7 @@
 
 #include <limits>
 
+#include "policy/arith.h"
 #include "policy/room.h"
 #include "support/drive.h"
 
@@ -176,6 +177,20 @@ TEST(Room, WithNextToNothingToReclaimIsBrittle) {
   s.swap_free_bytes.reset();
   s.group_file_bytes = 15 * kMiB;
   EXPECT_FALSE(measure_room(s, 0, PolicyConfig{}).is_brittle);
+}
+
+TEST(Room, ThatIsBrittleHasASurge) {
+  Sample s = group_sample();
+  s.group_file_bytes = 0;
+  const PolicyConfig config;
+  EXPECT_EQ(measure_room(s, 0, config, 20 * kMiB).surge_bytes, 20 * kMiB);
+  EXPECT_EQ(measure_room(s, 0, config, kGiB).surge_bytes,
+            share_of(242 * kMiB, config.surge_max_share));
+  EXPECT_EQ(measure_room(s, 0, config, kGiB).reserve_low_bytes,
+            measure_room(s, 0, config).reserve_low_bytes);
+  s.group_file_bytes = 81 * kMiB;
+  EXPECT_EQ(measure_room(s, 0, config, kGiB).surge_bytes, 0u)
+      << "with something to reclaim there is stall first";
 }
 
 TEST(Room, LeavesOutFilePagesChargedElsewhere) {
