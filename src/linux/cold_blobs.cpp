@@ -131,8 +131,10 @@ void ColdBlobs::publish() {
   const std::lock_guard lock(published_mutex_);
   published_ = use;
   // Nothing is left to do, or nothing can be done.
-  if (use.bytes_to_go == 0 || refused_us_ != 0) hurries_ = false;
-  if (!hurries_) changed_.notify_all();
+  if (hurries_ && (use.bytes_to_go == 0 || refused_us_ != 0)) {
+    hurries_ = false;
+    changed_.notify_all();
+  }
 }
 
 ColdBlobs::Blob* ColdBlobs::first_unwritten() {

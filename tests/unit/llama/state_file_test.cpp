@@ -28,7 +28,8 @@ std::vector<StatePart> parts_of(const Context& context) {
 
 class StateFile : public ::testing::TestWithParam<Kind> {
  protected:
-  StateFile() : path_(::testing::TempDir() + "kvpsi-state-file") {}
+  // Kinds are tested beside each other.
+  StateFile() : path_(::testing::TempDir() + "kvpsi-state-file-" + GetParam().name) {}
   ~StateFile() override { std::filesystem::remove(path_); }
 
   std::size_t load(const Context& context) {
